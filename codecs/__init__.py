@@ -1,0 +1,1 @@
+"""The boundary to media: the only place that touches ffmpeg, PyAV, Pillow and child processes."""

@@ -1,0 +1,91 @@
+"""The ffmpeg binary: which one, what it says of itself, and how its progress is read."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from avpipe.codecs.process import Child, machine_memory_bytes, run
+from avpipe.errors import ChildFailedError, ToolMissingError
+
+INSTALL_HINT = "install it with: pip install imageio-ffmpeg"
+GLOBAL_ARGUMENTS = ("-hide_banner", "-nostdin", "-nostats", "-v", "error", "-progress", "pipe:1")
+
+
+@dataclass(frozen=True, slots=True)
+class Ffmpeg:
+    """One ffmpeg binary. It is asked what it can do, once, when somebody wants to know."""
+
+    path: str
+
+    def version(self) -> str:
+        """Its version, such as `9.0.2`."""
+        first = _ask(self.path, "-version").splitlines()[0]
+        match = re.search(r"version n?(\S+)", first)
+        return match[1] if match else first
+
+    def encoders(self) -> frozenset[str]:
+        """The names of the encoders it was built with."""
+        return _names(_ask(self.path, "-encoders"))
+
+    def filters(self) -> frozenset[str]:
+        """The names of the filters it was built with."""
+        return _names(_ask(self.path, "-filters"))
+
+
+def find(setting: str | None) -> Ffmpeg:
+    """The binary that a setting names, or the one that came with the install.
+
+    Raises ToolMissingError where there is none.
+    """
+    if setting:
+        found = shutil.which(setting)
+        if found is None:
+            raise ToolMissingError(
+                f"the ffmpeg binary {setting} is not there or cannot be run",
+                hint="AVPIPE_FFMPEG names it; without that the one that came with avpipe is used",
+            )
+        return Ffmpeg(found)
+    import imageio_ffmpeg  # not at the top: `avpipe --version` has no use for it
+
+    try:
+        return Ffmpeg(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise ToolMissingError("no ffmpeg binary was found", hint=INSTALL_HINT) from error
+
+
+def run_ffmpeg(ffmpeg: Ffmpeg, arguments: Sequence[str], doing: str) -> Iterator[float]:
+    """Run ffmpeg to its end; yields how many seconds of output are written.
+
+    Raises ChildFailedError or StalledError.
+    """
+    argv = [ffmpeg.path, *GLOBAL_ARGUMENTS, *arguments]
+    with Child(argv, memory_bytes=machine_memory_bytes()) as child:
+        written = -1.0
+        for line in child.lines():
+            (key, _, value) = line.partition("=")
+            if key == "out_time_us" and value.isdigit() and int(value) / 1e6 > written:
+                written = int(value) / 1e6
+                child.sign_of_life()
+                yield written
+        child.finish(doing)
+
+
+def is_out_of_space(error: ChildFailedError) -> bool:
+    """Whether a child ended because the disk is full, as the C library words it."""
+    return "No space left on device" in error.tail or "Disk quota exceeded" in error.tail
+
+
+@functools.cache
+def _ask(path: str, question: str) -> str:
+    return run([path, "-hide_banner", question], f"asking {path}", stall_s=20).decode(
+        errors="replace"
+    )
+
+
+def _names(listing: str) -> frozenset[str]:
+    rows = (line.split() for line in listing.splitlines())
+    return frozenset(row[1] for row in rows if len(row) > 2 and row[1] != "=")

@@ -1,0 +1,310 @@
+"""ffmpeg's arguments for a recipe: pure, built with ffmpeg-python's graph half.
+
+Times: every input is shifted (`-copyts -itsoffset`) so that zero is the start of the output.
+Sound is placed by whole samples at the output's rate: cut, delayed and padded to an exact count.
+Filter arguments go by keyword only; ffmpeg-python escapes positional ones once too often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import ffmpeg
+from avpipe.codecs.encoders import Encoder, encoder
+from avpipe.media import AudioStream, Hdr, MediaInfo
+from avpipe.recipe import AUDIO_BIT_RATE, AUDIO_RATE, CAMERA, Action, Frame, PictureEncode, Recipe
+from avpipe.timeline import Segment
+
+PEAK_LIMIT = 0.98
+"""Where the sum of two sounds is held, linear."""
+TAIL_S = Fraction(1)
+"""Packets this near to the last frame are told to last until the end of the output."""
+GOP_S = 5
+"""The longest way between two key frames, so that players can seek."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """Files that were made on the way to the output."""
+
+    picture: str | None = None
+    """A picture that was made readable for every ffmpeg; None where the video is used itself."""
+    tracks: tuple[str, ...] = ()
+    """Encoded audio, one file a track; empty where the audio is taken from its source."""
+
+
+def source_url(path: str) -> str:
+    """A file's name as ffmpeg cannot take it for an option or a protocol."""
+    return f"file:{path}"
+
+
+def audio_arguments(recipe: Recipe, track: int, target: str) -> list[str]:
+    """The arguments that write one audio track of a recipe as interleaved 32-bit float samples."""
+    inputs = _Inputs(recipe, Prepared())
+    sound = _tracks(recipe, inputs)[track]
+    node = ffmpeg.output(sound, target, f="f32le", **{"c:a": "pcm_f32le"})
+    return _arguments(node)
+
+
+def merge_arguments(recipe: Recipe, prepared: Prepared, target: str) -> list[str]:
+    """The arguments that make the output of a recipe from its inputs and what was prepared."""
+    inputs = _Inputs(recipe, prepared)
+    before: dict[str, str] = {}
+    options: dict[str, Any] = {
+        "f": "mp4",
+        "t": _text(recipe.timeline.duration),
+        "movflags": "+faststart",
+        "movie_timescale": AUDIO_RATE,
+        "map_metadata": CAMERA,
+        "map_chapters": CAMERA,
+    }
+    if (timing := _frame_timing(recipe)) is not None:
+        options["bsf:v"] = timing
+    if recipe.video is Action.COPY or recipe.encode is None:
+        picture = inputs.stream(CAMERA, recipe.timeline.video.stream)
+        options["c:v"] = "copy"
+    else:
+        chosen = encoder(recipe.encode.encoder)
+        before = dict(chosen.before)
+        picture = _draw(recipe, recipe.encode, chosen, inputs)
+        options |= _encode_options(recipe.encode, chosen)
+    if prepared.tracks or recipe.audio is Action.COPY:
+        options["c:a"] = "copy"
+    else:
+        options |= {"c:a": "aac", "b:a": AUDIO_BIT_RATE}
+    sounds = inputs.prepared_tracks() or _tracks(recipe, inputs)
+    subtitles = [
+        inputs.stream(CAMERA, stream.index) for stream in recipe.camera.subtitles if stream.text
+    ]
+    if subtitles:
+        options["c:s"] = "mov_text"
+    node = ffmpeg.output(picture, *sounds, *subtitles, target, **options)
+    return [text for pair in before.items() for text in (f"-{pair[0]}", pair[1])] + _arguments(node)
+
+
+def _arguments(node: Any) -> list[str]:
+    arguments: list[str] = node.global_args("-copyts").overwrite_output().get_args()
+    return arguments
+
+
+class _Inputs:
+    """The input nodes of one command, each opened once."""
+
+    def __init__(self, recipe: Recipe, prepared: Prepared) -> None:
+        self._recipe = recipe
+        self._prepared = prepared
+        self._nodes: dict[int, Any] = {}
+
+    def stream(self, source: int, index: int) -> Any:
+        """One stream of an input."""
+        return self.node(source)[str(0 if self._is_picture(source) else index)]
+
+    def node(self, source: int) -> Any:
+        """An input."""
+        if source not in self._nodes:
+            self._nodes[source] = self._open(source)
+        return self._nodes[source]
+
+    def prepared_tracks(self) -> list[Any]:
+        """The prepared audio tracks, each an input of its own."""
+        return [ffmpeg.input(source_url(path), f="mov")["a:0"] for path in self._prepared.tracks]
+
+    def _is_picture(self, source: int) -> bool:
+        return source == CAMERA and self._prepared.picture is not None
+
+    def _open(self, source: int) -> Any:
+        if self._is_picture(source):
+            repeat = {"stream_loop": -1}
+            return ffmpeg.input(source_url(str(self._prepared.picture)), f="mov", **repeat)
+        info = self._info(source)
+        return ffmpeg.input(
+            source_url(info.path),
+            f=info.container,
+            protocol_whitelist="file",
+            itsoffset=_text(self._shift(source)),
+        )
+
+    def _info(self, source: int) -> MediaInfo:
+        return self._recipe.camera if source == CAMERA else self._recipe.recorder
+
+    def _shift(self, source: int) -> Fraction:
+        """What is added to a file's own times, so that zero is the start of the output."""
+        timeline = self._recipe.timeline
+        if source == CAMERA:
+            (segment, start) = (timeline.video, self._recipe.camera.video[0].start)
+        else:
+            (segment, start) = (timeline.audio[-1], self._recipe.recorder.audio[0].start)
+        return segment.start - segment.source_in - (start or 0)
+
+
+def _tracks(recipe: Recipe, inputs: _Inputs) -> list[Any]:
+    """The sound of each audio track of the output."""
+    if recipe.audio is Action.COPY:
+        return [inputs.stream(part.source, part.stream) for part in recipe.timeline.audio]
+    sounds = [_sound(recipe, part, inputs) for part in recipe.timeline.audio]
+    if not recipe.timeline.mix:
+        return sounds
+    mixed = ffmpeg.filter(sounds, "amix", inputs=len(sounds), normalize=0, duration="longest")
+    limited = mixed.filter("alimiter", limit=PEAK_LIMIT, level=0, latency=1)
+    return [_exactly(limited, recipe.audio_samples)]
+
+
+def _sound(recipe: Recipe, part: Segment, inputs: _Inputs) -> Any:
+    """One stretch of sound, stereo, as many samples as the output has."""
+    stream = inputs.stream(part.source, part.stream)
+    facts = _audio_facts(recipe, part)
+    node = _stereo(stream, facts)
+    total = recipe.audio_samples
+    if part.source == CAMERA:
+        # The camera's sound belongs to its picture: it is placed by its time stamps.
+        node = node.filter(
+            "aresample", sample_rate=AUDIO_RATE, **{"async": 1}, first_pts=0, min_hard_comp=0.01
+        )
+        if part.gain_db:
+            node = node.filter("volume", volume=f"{part.gain_db}dB")
+        return _exactly(node, total)
+    node = _as_one_piece(node, facts)
+    first = round(part.source_in * AUDIO_RATE)
+    node = node.filter("atrim", start_sample=first).filter("asetpts", expr="N/SR/TB")
+    delay = round(part.start * AUDIO_RATE)
+    if delay:
+        node = node.filter("adelay", delays=f"{delay}S", all=1)
+    return _exactly(node, total)
+
+
+def _as_one_piece(node: Any, facts: AudioStream) -> Any:
+    """Samples at the output's rate, counted from the first; declared holes become silence."""
+    if facts.gaps:
+        shifted = node.filter("asetpts", expr="PTS-STARTPTS")
+        return shifted.filter(
+            "aresample", sample_rate=AUDIO_RATE, **{"async": 1}, first_pts=0, min_hard_comp=0.01
+        )
+    counted = node.filter("asetpts", expr="N/SR/TB")
+    return counted.filter("aresample", sample_rate=AUDIO_RATE)
+
+
+def _exactly(node: Any, samples: int) -> Any:
+    padded = node.filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
+    return padded.filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
+
+
+def _stereo(stream: Any, facts: AudioStream) -> Any:
+    if facts.channels == 1:
+        # ffmpeg's own way from mono to stereo costs 3 dB.
+        return stream.filter("pan", args="stereo|c0=c0|c1=c0")
+    if facts.layout is None and facts.channels > 2:
+        # No order is known: the tracks of a recorder, evenly on both sides.
+        share = " + ".join(f"{1 / facts.channels:.6f}*c{n}" for n in range(facts.channels))
+        return stream.filter("pan", args=f"stereo|c0={share}|c1={share}")
+    return stream.filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
+
+
+def _audio_facts(recipe: Recipe, part: Segment) -> AudioStream:
+    info = recipe.camera if part.source == CAMERA else recipe.recorder
+    return next(stream for stream in info.audio if stream.index == part.stream)
+
+
+def _draw(recipe: Recipe, how: PictureEncode, chosen: Encoder, inputs: _Inputs) -> Any:
+    part = recipe.timeline.video
+    node = inputs.stream(CAMERA, part.stream)
+    if recipe.camera.picture is None:
+        node = _placed(node, recipe)
+    if how.deinterlace:
+        node = node.filter("bwdif", mode="send_frame", parity="auto", deint="all")
+    if how.tone_map is not None:
+        node = _tone_mapped(node, how)
+    node = _scaled(node, recipe, how)
+    node = node.filter("setsar", sar="1").filter("format", pix_fmts=chosen.pixel_format)
+    for name, arguments in chosen.filters:
+        node = node.filter(name, **arguments)
+    return node
+
+
+def _placed(node: Any, recipe: Recipe) -> Any:
+    """The frames that are seen, each at its time; the first one from the very start."""
+    part = recipe.timeline.video
+    facts = recipe.camera.video[0]
+    if part.source_in > 0:
+        # The frame that stands at the cut is kept, where the frame rate tells which that is.
+        lead = 0 if facts.variable_frame_rate or not facts.frame_rate else 1 / facts.frame_rate
+        node = node.filter("select", expr=f"gt(t,{float(-lead) + 1e-6:.6f})")
+    return node.filter("setpts", expr="if(eq(N,0),0,PTS)")
+
+
+def _tone_mapped(node: Any, how: PictureEncode) -> Any:
+    transfer = how.transfer or ("arib-std-b67" if how.tone_map is Hdr.HLG else "smpte2084")
+    linear = node.filter(
+        "zscale",
+        transferin=transfer,
+        matrixin="bt2020nc",
+        primariesin="bt2020",
+        transfer="linear",
+        npl=203,
+    )
+    mapped = linear.filter("format", pix_fmts="gbrpf32le").filter("zscale", primaries="bt709")
+    mapped = mapped.filter("tonemap", tonemap="mobius", desat=0)
+    return mapped.filter("zscale", transfer="bt709", matrix="bt709", range="limited")
+
+
+def _scaled(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
+    arguments: dict[str, Any] = {
+        "width": how.scaled_width,
+        "height": how.scaled_height,
+        "flags": "bicubic+accurate_rnd",
+        "out_color_matrix": "bt709",
+        "out_range": "tv",
+    }
+    if how.tone_map is None and recipe.camera.picture is None:
+        arguments["in_color_matrix"] = how.matrix
+    node = node.filter("scale", **arguments)
+    (width, height) = (recipe.timeline.width, recipe.timeline.height)
+    if how.frame is Frame.FIT:
+        return node.filter("pad", width=width, height=height, x="(ow-iw)/2", y="(oh-ih)/2")
+    if how.frame is Frame.FILL:
+        return node.filter("crop", w=width, h=height)
+    return node
+
+
+def _encode_options(how: PictureEncode, chosen: Encoder) -> dict[str, Any]:
+    options: dict[str, Any] = {"c:v": chosen.name, "fps_mode": "vfr"}
+    options["enc_time_base"] = f"{how.time_base.numerator}/{how.time_base.denominator}"
+    options |= {
+        "color_primaries": "bt709",
+        "color_trc": "bt709",
+        "colorspace": "bt709",
+        "color_range": "tv",
+        "profile:v": "high",
+        "force_key_frames": f"expr:gte(t,n_forced*{GOP_S})",
+    }
+    return options | chosen.options[how.quality]
+
+
+def _frame_timing(recipe: Recipe) -> str | None:
+    """A bitstream filter that holds the picture where the video has none; None if not needed.
+
+    The last packets are told to last until the output's end. A copy that begins later than the
+    output shows its first frame from the start.
+    """
+    part = recipe.timeline.video
+    copied = recipe.video is Action.COPY
+    expressions = {}
+    if recipe.held_s > 0 or not copied:
+        (last, end) = (_text(part.end - TAIL_S), _text(recipe.timeline.duration))
+        near_end = f"gte(PTS*TB,{last})*lt(PTS*TB,{end})"
+        expressions["duration"] = f"if({near_end},{end}/TB-PTS,DURATION)"
+    if copied and part.start > 0:
+        for name in ("PTS", "DTS"):
+            expressions[name.lower()] = f"if(eq(N,0),{name}-{_text(part.start)}/TB,{name})"
+    parts = ":".join(f"{name}={_escape(text)}" for name, text in expressions.items())
+    return f"setts={parts}" if parts else None
+
+
+def _escape(expression: str) -> str:
+    return expression.replace(",", "\\,")
+
+
+def _text(value: Fraction) -> str:
+    """Seconds as ffmpeg reads them: it keeps microseconds."""
+    return f"{float(value):.6f}"

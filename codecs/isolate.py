@@ -1,0 +1,89 @@
+"""PyAV and Pillow from a safe distance: each call runs `avpipe.codecs.worker` in a child."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from avpipe import jsonform
+from avpipe.codecs.ffmpeg import Ffmpeg
+from avpipe.codecs.measure import Measured
+from avpipe.codecs.process import Child, machine_memory_bytes, python_argv
+from avpipe.errors import ChildFailedError, StalledError
+from avpipe.media import MediaInfo, Problem, Severity
+
+WORKER = "avpipe.codecs.worker"
+PROBE_STALL_S = 60.0
+
+
+def probe_files(paths: Sequence[str]) -> Iterator[MediaInfo]:
+    """The facts of each file, in order. A file that crashes the decoder is unreadable.
+
+    Raises InputMissingError where one is not there.
+    """
+    left = list(paths)
+    while left:
+        try:
+            for form in _results("probe", *left, doing="probing", stall_s=PROBE_STALL_S):
+                yield jsonform.decode(MediaInfo, form)
+                del left[0]
+        except (ChildFailedError, StalledError) as error:
+            yield _crashed(left.pop(0), error)
+
+
+def measure_file(path: str, *, decode_s: float) -> Measured:
+    """What a finished file really holds; up to `decode_s` seconds of it are decoded.
+
+    Raises ChildFailedError where it cannot be read.
+    """
+    (form,) = _results("measure", path, str(decode_s), doing="verifying the output")
+    return jsonform.decode(Measured, form)
+
+
+def draw_picture(source: str, target: str) -> None:
+    """Write a picture's frames as a lossless video. Raises ChildFailedError."""
+    list(_results("draw", source, target, doing="reading the picture"))
+
+
+def encode_audio(
+    ffmpeg: Ffmpeg, arguments: Sequence[str], target: str, *, workers: int
+) -> Iterator[int]:
+    """Encode to AAC what ffmpeg writes to its standard output; yields the samples done.
+
+    Raises ChildFailedError or StalledError.
+    """
+    decoder_argv = (ffmpeg.path, "-hide_banner", "-nostdin", "-v", "error", *arguments)
+    encoder_argv = python_argv(WORKER, "aac", target, str(workers))
+    memory = machine_memory_bytes()
+    with (
+        Child(decoder_argv, memory_bytes=memory) as decoder,
+        Child(encoder_argv, stdin=decoder.stdout, memory_bytes=memory) as encoder,
+    ):
+        decoder.stdout.close()
+        for line in encoder.lines():
+            decoder.sign_of_life()
+            encoder.sign_of_life()
+            yield int(line)
+        decoder.finish("reading the audio")
+        encoder.finish("encoding the audio")
+
+
+def _results(task: str, *arguments: str, doing: str, stall_s: float = 300.0) -> Iterator[Any]:
+    argv = python_argv(WORKER, task, *arguments)
+    with Child(argv, stall_s=stall_s, memory_bytes=machine_memory_bytes()) as child:
+        for line in child.lines():
+            child.sign_of_life()
+            yield json.loads(line)
+        child.finish(doing)
+
+
+def _crashed(path: str, error: ChildFailedError | StalledError) -> MediaInfo:
+    problem = Problem(
+        code="unreadable",
+        severity=Severity.ERROR,
+        message=f"reading it ended the reader ({error.message})",
+    )
+    return MediaInfo(
+        path=path, container=None, size_bytes=None, modified_ns=None, problems=(problem,)
+    )

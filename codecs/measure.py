@@ -1,0 +1,150 @@
+"""What a finished MP4 really holds, from its index and from decoding stretches of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Stream
+
+WINDOW_S = 2.0
+"""How long each stretch is that is decoded of a long file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasuredStream:
+    """One stream as a player finds it."""
+
+    kind: str
+    """`video`, `audio` or `subtitle`."""
+    codec: str
+    width: int | None
+    height: int | None
+    sample_rate: int | None
+    channels: int | None
+    start: Fraction
+    """The time of the first frame or sample, in seconds."""
+    end: Fraction
+    """The end of the last one, in seconds."""
+    packets: int
+    """As the file's index counts them."""
+    beyond_end: int
+    """How many packets the index places past the end of the file."""
+    decoded: int
+    """Frames or samples that were decoded."""
+    errors: int
+    """Frames that came out damaged, and stretches that did not decode."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """A finished file."""
+
+    size_bytes: int
+    index_first: bool
+    """Whether the index stands before the media, so that playing can begin at once."""
+    streams: tuple[MeasuredStream, ...]
+
+    @property
+    def video(self) -> tuple[MeasuredStream, ...]:
+        """The picture streams."""
+        return tuple(stream for stream in self.streams if stream.kind == "video")
+
+    @property
+    def audio(self) -> tuple[MeasuredStream, ...]:
+        """The sound streams."""
+        return tuple(stream for stream in self.streams if stream.kind == "audio")
+
+
+def measure(path: str, *, decode_s: float) -> Measured:
+    """Measure a finished file, decoding up to `decode_s` seconds of each stream.
+
+    A file that is shorter is decoded whole. Raises av.FFmpegError where it cannot be opened.
+    """
+    import av
+    import av.logging
+
+    av.logging.set_level(None)
+    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
+        size = container.size
+        streams = tuple(
+            _stream(container, stream, size, decode_s)
+            for stream in container.streams
+            if stream.type in ("video", "audio", "subtitle")
+        )
+    return Measured(size_bytes=size, index_first=_index_first(path), streams=streams)
+
+
+def _stream(
+    container: InputContainer, stream: Stream, size: int, decode_s: float
+) -> MeasuredStream:
+    time_base = Fraction(stream.time_base.numerator, stream.time_base.denominator)  # type: ignore[union-attr]
+    entries = list(stream.index_entries)
+    start = (stream.start_time or 0) * time_base
+    length = (stream.duration or 0) * time_base
+    timed = stream.type in ("video", "audio")
+    (decoded, errors) = _decode(container, stream, float(length), decode_s) if timed else (0, 0)
+    context: Any = stream.codec_context
+    return MeasuredStream(
+        kind=stream.type,
+        codec=context.name if context is not None else "unknown",
+        width=context.width if stream.type == "video" else None,
+        height=context.height if stream.type == "video" else None,
+        sample_rate=context.sample_rate if stream.type == "audio" else None,
+        channels=context.channels if stream.type == "audio" else None,
+        start=start,
+        end=start + length,
+        packets=len(entries),
+        beyond_end=sum(entry.pos + entry.size > size for entry in entries),
+        decoded=decoded,
+        errors=errors,
+    )
+
+
+def _decode(
+    container: InputContainer, stream: Stream, length_s: float, decode_s: float
+) -> tuple[int, int]:
+    if length_s <= decode_s:
+        return _decode_window(container, stream, 0.0, float("inf"))
+    count = max(2, int(decode_s / WINDOW_S))
+    starts = [(length_s - WINDOW_S) * number / (count - 1) for number in range(count)]
+    found = [
+        _decode_window(container, stream, start, start + WINDOW_S if start != starts[-1] else float("inf"))
+        for start in starts
+    ]
+    return sum(decoded for decoded, _ in found), sum(errors for _, errors in found)
+
+
+def _decode_window(
+    container: InputContainer, stream: Stream, start_s: float, end_s: float
+) -> tuple[int, int]:
+    import av
+
+    decoded = errors = 0
+    try:
+        container.seek(int(start_s / float(stream.time_base or 1)), stream=stream)
+        for frame in container.decode(stream):
+            errors += bool(frame.is_corrupt)
+            decoded += getattr(frame, "samples", 1)
+            if frame.time is not None and frame.time >= end_s:
+                break
+    except av.FFmpegError:
+        errors += 1
+    return decoded, errors + (decoded == 0)
+
+
+def _index_first(path: str) -> bool:
+    with open(path, "rb") as file:  # noqa: PTH123
+        while header := file.read(8):
+            (size, kind) = (int.from_bytes(header[:4]), header[4:8])
+            if kind in (b"moov", b"mdat"):
+                return kind == b"moov"
+            if size == 1:
+                size = int.from_bytes(file.read(8)) - 8
+            if size < 8:
+                return False
+            file.seek(size - 8, 1)
+    return False

@@ -1,0 +1,244 @@
+"""From a container's stream and its packets to the frozen facts of `avpipe.media`."""
+
+from __future__ import annotations
+
+import contextlib
+from array import array
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.stream import Stream
+
+from avpipe.codecs.frame_rate import Rhythm, measure
+from avpipe.codecs.packet_scan import Track
+from avpipe.media import AudioStream, Hdr, SubtitleStream, VideoStream
+
+_RANGES = {1: "tv", 2: "pc"}
+_PRIMARIES = {
+    1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film",
+    9: "bt2020", 10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213",
+}  # fmt: skip
+_TRANSFERS = {
+    1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100",
+    10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10",
+    15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
+}  # fmt: skip
+_MATRICES = {
+    0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco",
+    9: "bt2020nc", 10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc",
+    13: "chroma-derived-c", 14: "ictcp",
+}  # fmt: skip
+_TEXT_SUBTITLES = frozenset(("subrip", "ass", "ssa", "mov_text", "webvtt", "text"))
+_DOLBY_TAGS = frozenset(("dvh1", "dvhe", "dav1", "dva1", "dvav"))
+_REORDER = 24
+_LOST_PADDING_S = Fraction(1, 5)
+"""More than that at the end is not padding, so a header that says so is wrong."""
+
+
+def video_stream(track: Track, container: str) -> VideoStream:
+    """The facts of a picture stream."""
+    stream: Any = track.stream
+    context, frame, start = stream.codec_context, track.first_frame, _video_start(track)
+    rhythm = _rhythm(track, container)
+    end, length = _video_end(track, rhythm, start)
+    duration = None if end is None or start is None or end <= start else end - start
+    ratio = stream.sample_aspect_ratio
+    return VideoStream(
+        index=stream.index,
+        codec=context.codec.canonical_name,
+        profile=stream.profile,
+        pixel_format=context.pix_fmt,
+        width=context.width,
+        height=context.height,
+        rotation_deg=_rotation(frame),
+        sample_aspect_ratio=Fraction(ratio.numerator, ratio.denominator) if ratio else None,
+        frame_rate=rhythm.rate,
+        variable_frame_rate=rhythm.variable,
+        interlaced=_interlaced(context, frame),
+        hdr=_hdr(context, frame),
+        color_primaries=_color(_PRIMARIES, "color_primaries", context, frame),
+        color_transfer=_color(_TRANSFERS, "color_trc", context, frame),
+        color_matrix=_color(_MATRICES, "colorspace", context, frame),
+        color_range=_color(_RANGES, "color_range", context, frame),
+        bit_rate=_bit_rate(track, duration),
+        time_base=track.tick,
+        start_pts=start,
+        duration_ts=duration,
+        packets=track.count if track.whole else None,
+        last_frame_ts=length,
+        dts_rises=(not track.falls and not track.unstamped) if track.whole else None,
+        closed_ends=_closed(track),
+    )
+
+
+def audio_stream(track: Track, container: str) -> AudioStream:
+    """The facts of a sound stream."""
+    stream: Any = track.stream
+    context = stream.codec_context
+    start, end = _audio_start(track), _audio_end(track, container)
+    if container == "mov" and start is not None and end is not None and stream.duration:
+        listed = start + int(stream.duration)
+        if 0 < (end - listed) * track.tick < _LOST_PADDING_S:
+            end = listed
+    duration = None if start is None or end is None or end <= start else end - start
+    return AudioStream(
+        index=stream.index,
+        codec=context.codec.canonical_name,
+        profile=stream.profile,
+        sample_rate=context.sample_rate,
+        channels=context.channels,
+        layout=_layout(context),
+        bit_rate=_bit_rate(track, duration),
+        time_base=track.tick,
+        start_pts=start,
+        duration_ts=duration,
+        packets=track.count if track.whole else None,
+        gaps=track.gaps if track.whole else None,
+    )
+
+
+def subtitle_stream(stream: Stream) -> SubtitleStream:
+    """The facts of a subtitle stream."""
+    codec = stream.codec_context.codec.canonical_name if stream.codec_context else None
+    return SubtitleStream(
+        index=stream.index,
+        codec=codec,
+        language=stream.metadata.get("language"),
+        text=codec in _TEXT_SUBTITLES,
+    )
+
+
+# Times
+
+
+def _rhythm(track: Track, container: str) -> Rhythm:
+    stream: Any = track.stream
+    hints = [
+        Fraction(rate.numerator, rate.denominator)
+        for rate in (stream.base_rate, stream.average_rate)
+        if rate
+    ]
+    if container == "avi":  # its ticks are frames; a missing one repeats the frame before
+        return Rhythm(rate=1 / track.tick, variable=False)
+    reordered = bool(stream.codec_context.has_b_frames)
+    windows = [
+        _steady(window, cut_head=place > 0, cut_tail=not track.whole, reordered=reordered)
+        for place, window in enumerate(track.windows)
+    ]
+    return measure(windows, track.tick, hints)
+
+
+def _steady(
+    window: array[int], *, cut_head: bool, cut_tail: bool, reordered: bool
+) -> list[int]:
+    """The times in order, without those near a cut, where frames in between are missing."""
+    times = sorted(window)
+    if reordered and len(times) > 4 * _REORDER:
+        times = times[_REORDER if cut_head else 0 : -_REORDER if cut_tail else None]
+    return times
+
+
+def _video_start(track: Track) -> int | None:
+    """The time of the first frame that a decoder shows, which is not always the first sent."""
+    first = getattr(track.first_frame, "pts", None)
+    if first is not None and track.first_kept is not None:
+        return max(int(first), track.first_kept)
+    return track.first_kept
+
+
+def _video_end(track: Track, rhythm: Rhythm, start: int | None) -> tuple[int | None, int | None]:
+    """The end of the frame shown last, and how long that frame stands."""
+    last, length = track.last_kept, track.last_length
+    if last is None or track.end is None:
+        return None, None
+    if length <= 0:
+        if not rhythm.rate:
+            return last, None
+        length = round(1 / (rhythm.rate * track.tick))
+    duration = track.stream.duration
+    if duration and start is not None and last < start + duration < last + length:
+        length = start + duration - last  # the edit list ends within the frame
+    return last + length, length
+
+
+def _closed(track: Track) -> bool | None:
+    if track.last_kept is None or track.latest_decoded is None:
+        return None
+    return track.latest_decoded == track.last_kept
+
+
+def _audio_start(track: Track) -> int | None:
+    first = getattr(track.first_frame, "pts", None)
+    return track.first_kept if first is None else int(first)
+
+
+def _audio_end(track: Track, container: str) -> int | None:
+    """The end of the last sample, without the padding that the file declares."""
+    rate = track.stream.codec_context.sample_rate  # type: ignore[attr-defined]
+    if track.end is None or not rate:
+        return track.end
+    if container in ("mov", "ogg"):  # the last packet's duration counts the padding off
+        return track.end
+    padding = round(Fraction(track.padding, rate) / track.tick)
+    if track.tick * rate <= 1:
+        return track.end - padding
+    return _decoded_end(track, rate) or track.end - padding
+
+
+def _decoded_end(track: Track, rate: int) -> int | None:
+    """The end by decoding the last packets, where ticks are coarser than samples."""
+    context: Any = track.stream.codec_context
+    last = None
+    with contextlib.suppress(av.FFmpegError):
+        context.flush_buffers()
+        for packet in (*track.tail, None):
+            for frame in context.decode(packet):
+                if frame.pts is not None:
+                    last = frame.pts + Fraction(frame.samples, rate) / track.tick
+    return None if last is None else round(last)
+
+
+def _bit_rate(track: Track, duration: int | None) -> int | None:
+    stated = getattr(track.stream, "bit_rate", None)
+    if stated:
+        return int(stated)
+    if not track.whole or not duration:
+        return None
+    return round(track.size_bytes * 8 / (duration * track.tick)) or None
+
+
+# Pictures and colours
+
+
+def _rotation(frame: Any) -> int:
+    """Degrees clockwise to be shown upright; the display matrix counts the other way."""
+    return 0 if frame is None else round(-frame.rotation / 90) * 90 % 360
+
+
+def _interlaced(context: Any, frame: Any) -> bool | None:
+    order = context.field_order
+    if order > 1 or (frame is not None and frame.interlaced_frame):
+        return True
+    return False if order == 1 or frame is not None else None
+
+
+def _color(names: dict[int, str], name: str, context: Any, frame: Any) -> str | None:
+    stated = names.get(int(getattr(context, name)))
+    return stated if stated or frame is None else names.get(int(getattr(frame, name)))
+
+
+def _hdr(context: Any, frame: Any) -> Hdr | None:
+    data = () if frame is None else frame.side_data.keys()
+    if str(context.codec_tag).lower() in _DOLBY_TAGS or any(
+        "DOVI" in str(getattr(kind, "type", kind)) for kind in data
+    ):
+        return Hdr.DOLBY_VISION
+    transfer = _color(_TRANSFERS, "color_trc", context, frame)
+    return {"smpte2084": Hdr.PQ, "arib-std-b67": Hdr.HLG}.get(transfer or "")
+
+
+def _layout(context: Any) -> str | None:
+    """ffmpeg's name of the layout; `2 channels` is how it says that there is none."""
+    name = context.layout.name
+    return None if not name or name.endswith("channels") else str(name)

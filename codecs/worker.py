@@ -1,0 +1,55 @@
+"""What runs in a child process of avpipe: PyAV and Pillow on files that nobody vouches for.
+
+`python -m avpipe.codecs.worker TASK ARGUMENT...`; one line of JSON for each result on standard
+output. A file that crashes a decoder takes this process down and not the user's.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+
+from avpipe import jsonform
+
+
+def probe(*paths: str) -> None:
+    """Print the facts of each file."""
+    from avpipe.codecs.probe import probe as probe_file
+
+    for path in paths:
+        _print(jsonform.encode(probe_file(path)))
+
+
+def measure(path: str, seconds: str) -> None:
+    """Print what a finished file really holds, decoding up to that many seconds of it."""
+    from avpipe.codecs.measure import measure as measure_file
+
+    _print(jsonform.encode(measure_file(path, decode_s=float(seconds))))
+
+
+def draw(source: str, target: str) -> None:
+    """Write a picture's frames as a lossless video."""
+    from avpipe.codecs.pictures import write_frames
+
+    write_frames(source, target)
+
+
+def aac(target: str, workers: str) -> None:
+    """Encode the float samples of standard input, printing how many are done."""
+    from avpipe.codecs.aac import encode_stream
+
+    encode_stream(sys.stdin.buffer, target, workers=int(workers), report=_print)
+
+
+def _print(form: object) -> None:
+    sys.stdout.write(json.dumps(form) + "\n")
+    sys.stdout.flush()
+
+
+TASKS: dict[str, Callable[..., None]] = {
+    task.__name__: task for task in (probe, measure, draw, aac)
+}
+
+if __name__ == "__main__":
+    TASKS[sys.argv[1]](*sys.argv[2:])

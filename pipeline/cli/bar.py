@@ -1,0 +1,44 @@
+"""The progress bar on a terminal."""
+
+from __future__ import annotations
+
+from avpipe.cli.output import shown_time
+from avpipe.updates import Progress as ProgressUpdate
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+_LABELS = {
+    "audio": "encoding audio",
+    "video": "making video",
+    "verify": "verifying",
+}
+
+
+class Bar:
+    """One bar on standard error, a line for each stage, with speed and ETA."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<14}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[pace]}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._progress.start()
+
+    def show(self, update: ProgressUpdate) -> None:
+        """Draw one progress update."""
+        if update.stage not in self._tasks:
+            label = _LABELS.get(update.stage, update.stage)
+            self._tasks[update.stage] = self._progress.add_task(label, total=1.0, pace="")
+        pace = "" if update.speed is None else f"{update.speed:.1f}x"
+        if update.eta_s is not None and update.done < 1:
+            pace += f"  {shown_time(update.eta_s)} left"
+        self._progress.update(self._tasks[update.stage], completed=update.done, pace=pace)
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        self._progress.stop()

@@ -1,0 +1,132 @@
+"""`avpipe merge`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from avpipe import jsonform
+from avpipe.cli.options import json_option, merge_options, request_of
+from avpipe.cli.output import (
+    print_json,
+    settings,
+    shown_path,
+    shown_size,
+    shown_time,
+    tell,
+)
+from avpipe.cli.plan import show_plan
+from avpipe.errors import RequestError
+from avpipe.plan.values import SCHEMA, Plan
+from avpipe.updates import Done, Fallback, Note, Progress, Started, Update
+from avpipe.workflow import carry_out, plan_merge, require_output
+
+
+@click.command("merge")
+@click.argument("video", required=False, type=click.Path())
+@click.argument("audio", required=False, type=click.Path())
+@click.option("-o", "--output", type=click.Path(), help="[default: VIDEO.merged.mp4 here]")
+@click.option("--plan", "plan_file", type=click.Path(), help="Carry out a saved plan.")
+@merge_options
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and why.")
+@click.option("-y", "--overwrite", is_flag=True, help="Replace an output that is there.")
+@json_option
+def command(
+    video: str | None,
+    audio: str | None,
+    output: str | None,
+    plan_file: str | None,
+    dry_run: bool,
+    overwrite: bool,
+    as_json: bool,
+    debug: bool,
+    **values: Any,
+) -> None:
+    """Make one MP4 of VIDEO's picture and AUDIO's sound."""
+    current = settings()
+    if plan_file is not None:
+        if video is not None or output is not None:
+            raise RequestError("a saved plan has its files already: give --plan alone")
+        plan = read_plan(plan_file)
+    elif video is None or audio is None:
+        raise click.UsageError("a merge takes two files: avpipe merge VIDEO AUDIO")
+    else:
+        request = request_of(video, audio, output, values)
+        if not dry_run:  # told before minutes are spent on anything
+            require_output(
+                Path(request.output), (request.video, request.audio), overwrite=overwrite
+            )
+        plan = plan_merge(request, current)
+    if dry_run:
+        show_plan(plan, as_json=as_json)
+        return
+    show = _print_update if as_json else _Presenter()
+    for update in carry_out(plan, current, overwrite=overwrite):
+        show(update)
+
+
+def read_plan(path: str) -> Plan:
+    """A saved plan. Raises RequestError where it is none."""
+    try:
+        plan = jsonform.loads(Plan, Path(path).read_bytes())
+    except OSError as error:
+        raise RequestError(f"the plan {path} cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError) as error:
+        raise RequestError(f"{path} is not a plan: {error}") from error
+    if plan.schema != SCHEMA:
+        raise RequestError(f"{path} is a plan of another version: {plan.schema}")
+    return plan
+
+
+def _print_update(update: Update) -> None:
+    print_json(update, event=update.EVENT)
+
+
+class _Presenter:
+    """Updates for people: a bar on a terminal, notes, and the result on standard output."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __call__(self, update: Update) -> None:
+        match update:
+            case Started():
+                self._start()
+            case Progress():
+                if self._bar is not None:
+                    self._bar.show(update)
+            case Note():
+                self._stop()
+                tell("note", update.message)
+                self._start()
+            case Fallback():
+                tell("note", f"made here and not in the cloud: {update.reason}")
+            case Done():
+                self._stop()
+                _print_result(update)
+
+    def _start(self) -> None:
+        if click.get_text_stream("stderr").isatty():
+            from avpipe.cli.bar import Bar  # rich is imported only where it is seen
+
+            self._bar = Bar()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _print_result(done: Done) -> None:
+    output = done.output
+    click.echo(
+        f"{shown_path(output.path)}: {shown_time(output.duration_s)}, "
+        f"{output.width}x{output.height}, {shown_size(output.size_bytes)}, "
+        f"video {_past(done.video)}, audio {_past(done.audio)}, "
+        f"{len(done.checks)} checks passed, in {done.elapsed_s:.1f} s"
+    )
+
+
+def _past(action: str) -> str:
+    return {"copy": "copied", "encode": "encoded"}[action]

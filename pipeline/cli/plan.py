@@ -1,0 +1,64 @@
+"""`avpipe plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from avpipe import jsonform
+from avpipe.cli.options import json_option, merge_options, request_of
+from avpipe.cli.output import (
+    print_json,
+    settings,
+    shown_path,
+    shown_size,
+    shown_time,
+)
+from avpipe.errors import OutputExistsError
+from avpipe.plan.values import Plan
+from avpipe.workflow import plan_merge
+
+
+@click.command("plan")
+@click.argument("video", type=click.Path())
+@click.argument("audio", type=click.Path())
+@click.option("-o", "plan_file", type=click.Path(), help="Save the plan for merge --plan.")
+@click.option("--output", type=click.Path(), help="Where the merge will write.")
+@merge_options
+@click.option("-y", "--overwrite", is_flag=True, help="Replace a plan file that is there.")
+@json_option
+def command(
+    video: str,
+    audio: str,
+    plan_file: str | None,
+    output: str | None,
+    overwrite: bool,
+    as_json: bool,
+    debug: bool,
+    **values: Any,
+) -> None:
+    """Say what a merge of VIDEO and AUDIO would do, and why; nothing is made."""
+    if plan_file is not None and Path(plan_file).exists() and not overwrite:
+        raise OutputExistsError(f"{plan_file} exists", hint="-y overwrites it")
+    plan = plan_merge(request_of(video, audio, output, values), settings())
+    if plan_file is not None:
+        Path(plan_file).write_text(jsonform.dumps(plan, indent=2) + "\n", encoding="utf-8")
+    show_plan(plan, as_json=as_json)
+
+
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """Print a plan: JSON, or a short list of steps with the reason for each."""
+    if as_json:
+        print_json(plan)
+        return
+    output = plan.output
+    click.echo(
+        f"{shown_path(output.path)}: {shown_time(output.duration_s)}, "
+        f"{output.width}x{output.height}, about {shown_size(output.estimated_bytes)}"
+    )
+    for number, step in enumerate(plan.steps, 1):
+        click.echo(f"{number}. {step.kind} (about {step.estimate_s:.1f} s): {step.why}")
+    for reason in plan.reasons:
+        if reason.note:
+            click.echo(f"note: {reason.message}")

@@ -1,0 +1,152 @@
+"""Every error that avpipe raises on purpose.
+
+AvpipeError                       exit code, code
+├── RequestError                  2   request
+│   ├── InputMissingError         2   input_missing
+│   ├── WrongMediaError           2   wrong_media       sound given as the video, no sound as the audio
+│   ├── InputChangedError         2   input_changed     a plan's input is not what was planned for
+│   ├── OutputExistsError         2   output_exists
+│   └── OutputIsInputError        2   output_is_input
+├── MediaError                    1   media
+│   ├── UnreadableError           1   unreadable
+│   └── TruncatedError            1   truncated
+├── RenderError                   1   render
+│   ├── ChildFailedError          1   child_failed      ffmpeg or a worker ended with an error
+│   ├── StalledError              1   stalled
+│   ├── DiskFullError             1   disk_full
+│   └── VerificationError         1   rejected
+├── ToolMissingError              3   tool_missing
+└── StoppedError                  130 or 143            SIGINT or SIGTERM
+"""
+
+from __future__ import annotations
+
+
+class AvpipeError(Exception):
+    """Something that a user is told in one line, with the exit code that scripts see."""
+
+    exit_code = 1
+    code = "error"
+    retryable = False
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class RequestError(AvpipeError):
+    """The request is wrong; nothing was started."""
+
+    exit_code = 2
+    code = "request"
+
+
+class InputMissingError(RequestError):
+    """An input is not there, or is not a file."""
+
+    code = "input_missing"
+
+
+class WrongMediaError(RequestError):
+    """An input has no stream of the kind that it was given for."""
+
+    code = "wrong_media"
+
+
+class InputChangedError(RequestError):
+    """An input is no longer the file that the plan was made for."""
+
+    code = "input_changed"
+
+
+class OutputExistsError(RequestError):
+    """The output is there already, and overwriting was not asked for."""
+
+    code = "output_exists"
+
+
+class OutputIsInputError(RequestError):
+    """The output is one of the inputs, by whatever name."""
+
+    code = "output_is_input"
+
+
+class MediaError(AvpipeError):
+    """An input cannot be worked with."""
+
+    code = "media"
+
+
+class UnreadableError(MediaError):
+    """A file is not media, or too damaged to open."""
+
+    code = "unreadable"
+
+
+class TruncatedError(MediaError):
+    """A file ends before its own index says it does."""
+
+    code = "truncated"
+
+
+class RenderError(AvpipeError):
+    """The work was started and failed."""
+
+    code = "render"
+
+
+class ChildFailedError(RenderError):
+    """A child process ended with an error; `command` and `tail` say which and what it said."""
+
+    code = "child_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        command: tuple[str, ...] = (),
+        tail: str = "",
+        returncode: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.command = command
+        self.tail = tail
+        self.returncode = returncode
+
+
+class StalledError(RenderError):
+    """A child process stopped making progress, or ran past its bound."""
+
+    code = "stalled"
+    retryable = True
+
+
+class DiskFullError(RenderError):
+    """There is, or will be, no room for the output."""
+
+    code = "disk_full"
+
+
+class VerificationError(RenderError):
+    """What was written is not what was planned; it was not given the output's name."""
+
+    code = "rejected"
+
+
+class ToolMissingError(AvpipeError):
+    """Something that is needed is not installed; the hint is the line that installs it."""
+
+    exit_code = 3
+    code = "tool_missing"
+
+
+class StoppedError(AvpipeError):
+    """The run was ended from outside, by SIGINT or SIGTERM."""
+
+    code = "interrupted"
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("interrupted" if signal_number == 2 else "terminated")
+        self.exit_code = 128 + signal_number

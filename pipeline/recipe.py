@@ -1,0 +1,93 @@
+"""How a timeline becomes a file: for each stream copied or encoded, and with which settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from avpipe.media import Hdr, MediaInfo
+from avpipe.timeline import Timeline
+
+CAMERA, RECORDER = 0, 1
+"""The numbers of a merge's inputs, as the segments of its timeline name them."""
+AUDIO_RATE = 48_000
+"""The sample rate of encoded sound, in Hz."""
+AUDIO_BIT_RATE = 192_000
+"""Of each encoded audio track, in bits a second."""
+AAC_FRAME = 1024
+"""How many samples an AAC frame holds."""
+
+
+class Action(StrEnum):
+    """What happens to a stream."""
+
+    COPY = "copy"
+    ENCODE = "encode"
+
+
+class Quality(StrEnum):
+    """How much work an encode does for its size."""
+
+    STANDARD = "standard"
+    DRAFT = "draft"
+    HIGH = "high"
+
+
+class Frame(StrEnum):
+    """How a picture goes into a frame of another aspect: letterboxed or cropped."""
+
+    FIT = "fit"
+    FILL = "fill"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PictureEncode:
+    """How the picture is encoded, where it is."""
+
+    encoder: str
+    """ffmpeg's name of the encoder."""
+    quality: Quality
+    scaled_width: int
+    """Of the picture, upright, before it is put into the frame."""
+    scaled_height: int
+    frame: Frame | None
+    """How it is put into the frame, where that has another aspect."""
+    deinterlace: bool
+    tone_map: Hdr | None
+    transfer: str | None
+    """The transfer function of the source, ffmpeg's name."""
+    matrix: str
+    """The colour matrix of the source, ffmpeg's name."""
+    time_base: Fraction
+    """The encoder's: a frame a tick where the frame rate is constant."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Everything that is needed to make a merge's output, but its name."""
+
+    camera: MediaInfo
+    """The file with the picture."""
+    recorder: MediaInfo
+    """The file with the sound."""
+    timeline: Timeline
+    video: Action
+    audio: Action
+    encode: PictureEncode | None
+    """Set where the video is encoded."""
+
+    @property
+    def audio_samples(self) -> int:
+        """How many samples each encoded audio track has."""
+        return round(self.timeline.duration * AUDIO_RATE)
+
+    @property
+    def audio_tracks(self) -> int:
+        """How many audio tracks the output has."""
+        return 1 if self.timeline.mix else len(self.timeline.audio)
+
+    @property
+    def held_s(self) -> Fraction:
+        """How long the last frame is held after its own time, in seconds."""
+        return max(Fraction(0), self.timeline.duration - self.timeline.video.end)

@@ -1,0 +1,1 @@
+"""The executor of this machine: a plan becomes a verified file."""

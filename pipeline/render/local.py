@@ -1,0 +1,108 @@
+"""A plan becomes a verified file on this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from avpipe.codecs import graph, isolate
+from avpipe.codecs.edit_list import end_tracks_at
+from avpipe.codecs.ffmpeg import Ffmpeg, is_out_of_space, run_ffmpeg
+from avpipe.errors import ChildFailedError, DiskFullError, VerificationError
+from avpipe.plan.values import Plan
+from avpipe.recipe import AUDIO_RATE, Action
+from avpipe.render.checks import checks_of_plan
+from avpipe.render.workspace import publish, require_space, workspace
+from avpipe.updates import Check, Progress
+
+DECODE_S = 20.0
+"""How much of each stream is decoded when the output is verified; a shorter one is whole."""
+
+
+def render(
+    plan: Plan, ffmpeg: Ffmpeg, *, workers: int, overwrite: bool
+) -> Iterator[Progress | tuple[Check, ...]]:
+    """Carry out a plan; yields its progress and, when the output has its name, the checks.
+
+    Raises RenderError or OutputExistsError; then nothing new stands under the output's name.
+    """
+    output = Path(plan.output.path)
+    require_space(output.parent, _least_bytes(plan))
+    try:
+        with workspace(output) as folder:
+            made = folder / "output.mp4"
+            prepared = yield from _prepare(plan, ffmpeg, folder, workers)
+            arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
+            yield from _paced("video", plan, run_ffmpeg(ffmpeg, arguments, "making the video"))
+            end_tracks_at(str(made), plan.timeline.duration)
+            yield Progress(stage="verify", done=0.0)
+            checks = checks_of_plan(plan, isolate.measure_file(str(made), decode_s=DECODE_S))
+            _require(checks)
+            yield Progress(stage="verify", done=1.0)
+            publish(made, output, overwrite=overwrite)
+    except ChildFailedError as error:
+        if is_out_of_space(error):
+            raise DiskFullError(f"the disk is full: {output.parent}") from error
+        raise
+    yield checks
+
+
+def _prepare(
+    plan: Plan, ffmpeg: Ffmpeg, folder: Path, workers: int
+) -> Iterator[Progress]:  # returns graph.Prepared
+    picture = None
+    if plan.inputs.video.picture is not None:
+        picture = str(folder / "picture.mov")
+        isolate.draw_picture(plan.inputs.video.path, picture)
+    tracks: list[str] = []
+    if plan.video is Action.COPY and plan.audio is Action.ENCODE:
+        # One AAC encoder holds one core, and a copied video needs none: the sound goes first,
+        # in chunks on all of them.
+        for track in range(plan.recipe.audio_tracks):
+            target = str(folder / f"audio-{track}.m4a")
+            arguments = graph.audio_arguments(plan.recipe, track, "pipe:1")
+            samples = isolate.encode_audio(ffmpeg, arguments, target, workers=workers)
+            yield from _paced("audio", plan, (done / AUDIO_RATE for done in samples))
+            tracks.append(target)
+    return graph.Prepared(picture=picture, tracks=tuple(tracks))
+
+
+def _paced(stage: str, plan: Plan, seconds: Iterator[float]) -> Iterator[Progress]:
+    """Seconds of output done, as progress with speed and ETA."""
+    began = time.monotonic()
+    whole = plan.output.duration_s
+    yield Progress(stage=stage, done=0.0)
+    for done_s in seconds:
+        elapsed = time.monotonic() - began
+        speed = done_s / elapsed if elapsed > 0 and done_s > 0 else None
+        left = max(0.0, whole - done_s)
+        yield Progress(
+            stage=stage,
+            done=min(1.0, done_s / whole),
+            speed=None if speed is None else round(speed, 2),
+            eta_s=None if speed is None else round(left / speed, 1),
+        )
+    yield Progress(stage=stage, done=1.0)
+
+
+def _least_bytes(plan: Plan) -> int:
+    """What the output takes at the very least: a copy is known, an encode only guessed."""
+    share = 0.95 if plan.video is Action.COPY else 0.2
+    return int(plan.output.estimated_bytes * share)
+
+
+def _require(checks: tuple[Check, ...]) -> None:
+    failed = [check for check in checks if not check.ok]
+    if failed:
+        raise VerificationError(
+            "the output is not what was planned: "
+            + "; ".join(f"{check.name} is {check.value}" for check in failed)
+        )
+
+
+def usable_cores(jobs: int | None) -> int:
+    """How many cores to use: those that this process may run on, or fewer where set."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(here or 1, jobs or here or 1)

@@ -1,0 +1,127 @@
+"""What a long operation tells while it runs: one stream of values, drawn by others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from avpipe.errors import AvpipeError
+from avpipe.media import Alignment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """The work has begun."""
+
+    EVENT: ClassVar[str] = "started"
+
+    video: str
+    audio: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far the work is."""
+
+    EVENT: ClassVar[str] = "progress"
+
+    stage: str
+    """`audio`, `video`, `finalise` or `verify`."""
+    done: float
+    """Of this stage, from 0 to 1."""
+    speed: float | None = None
+    """Seconds of media a second."""
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """Something that the user should know and need not act on."""
+
+    EVENT: ClassVar[str] = "note"
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fallback:
+    """Another route is taken than the one planned first."""
+
+    EVENT: ClassVar[str] = "fallback"
+
+    source: str = field(metadata={"json": "from"})
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One thing that was measured on the output."""
+
+    name: str
+    ok: bool
+    value: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputFacts:
+    """The file that was made."""
+
+    path: str
+    size_bytes: int
+    duration_s: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """The work is done and the output is under its name."""
+
+    EVENT: ClassVar[str] = "done"
+
+    schema: str = "avpipe.merge/1"
+    output: OutputFacts
+    route: str
+    fallback: Fallback | None
+    video: str
+    audio: str
+    alignment: Alignment
+    checks: tuple[Check, ...]
+    elapsed_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why it failed, as scripts read it."""
+
+    code: str
+    message: str
+    hint: str | None
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """The work failed; nothing stands under the output's name that was not there before."""
+
+    EVENT: ClassVar[str] = "failed"
+
+    error: Failure
+
+    @classmethod
+    def because(cls, error: AvpipeError) -> Failed:
+        """The event that tells of an error."""
+        return cls(
+            error=Failure(
+                code=error.code,
+                message=error.message,
+                hint=error.hint,
+                exit_code=error.exit_code,
+            )
+        )
+
+
+Update = Started | Progress | Note | Fallback | Done | Failed
