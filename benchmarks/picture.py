@@ -8,9 +8,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from avpipe.benchmarks.scene import Samples, Scene
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+
+from avpipe.benchmarks.scene import Samples, Scene
 
 Image8 = NDArray[np.uint8]
 

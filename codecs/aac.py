@@ -9,9 +9,14 @@ the packets that it makes before its own first one are dropped.
 
 Starting early is not enough. The encoder's rate control (`lambda`) starts low and climbs for
 hundreds of frames: on a guitar the frames after a joint had 9 dB less than one encoder gave them
-with 8 frames of pre-roll, and 7 dB less with 32. One frame of silence first sends it to its upper
-end, from where it falls to its place within two frames: 0.0 +- 0.6 dB from the fourth frame on
-(FFmpeg 8.1, six signals, tests/test_aac.py).
+with 8 frames of pre-roll, 7 dB less with 32 and 4 dB less with 128. One frame of silence first
+sends it to its upper end, from where it falls to its place within a few frames: 0.0 +- 0.6 dB from
+the fourth frame on (FFmpeg 8.1; tests/test_aac.py measures it). The start of the file gains by it.
+
+The file says exactly how many samples it holds: in its track's duration, its edit list and its last
+packet's duration. ffmpeg 9 decodes to that; demuxers before it (PyAV 18, ffmpeg 5.1) give the last
+frame whole, of every AAC in MP4. To keep it through a copy, `-movie_timescale` must be the sample
+rate: in ffmpeg 5.1 the edit list's milliseconds cut up to 32 samples otherwise.
 """
 
 from __future__ import annotations
@@ -21,9 +26,10 @@ import os
 import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import av
@@ -32,7 +38,7 @@ from av.audio.codeccontext import AudioCodecContext
 from avpipe.errors import DiskFullError, RenderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
@@ -44,11 +50,11 @@ CHUNK_FRAMES = 384
 PREROLL_FRAMES = 8
 """With 4, speech lost 0.6 dB at the joints on average and 8 dB at worst; with 8, nothing."""
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
-"""The channel layouts that can be encoded, by their number of channels."""
+"""By number of channels."""
 
 _BYTES = 4
 _BLOCK_FRAMES = 32
-"""Given to the encoder at once, so that it does not copy a whole chunk: 0.25 MB in stereo."""
+"""Given to an encoder at once, so that no whole chunk is copied: 0.25 MB in stereo."""
 _PIPE_BYTES = 1 << 20
 
 
@@ -120,19 +126,21 @@ def encode_stream(
     _widen_pipe(pcm)
     with _translated(output), _open_output(output, sample_rate) as container:
         writer = _Writer(container, form)
-        for packets, samples in _encode_chunks(pcm, form, max(1, workers)):
-            writer.write(packets, samples)
-            if report is not None:
-                report(writer.samples)
+        with closing(_encode_chunks(pcm, form, max(1, workers))) as chunks:
+            for packets, samples in chunks:
+                writer.write(packets, samples)
+                if report is not None:
+                    report(writer.samples)
     return Encoded(samples=writer.samples, packets=writer.packets, sample_rate=sample_rate)
 
 
 def _encode_chunks(
     pcm: BinaryIO, form: _Format, workers: int
-) -> Iterator[tuple[list[bytes], int]]:
-    """Each chunk's packets and samples in order; an error in any of the threads is raised here.
+) -> Generator[tuple[list[bytes], int]]:
+    """Yield each chunk's packets and samples in order; an error in any thread is raised here.
 
-    Threads, because PyAV lets go of the GIL: two of them encode 1.7 to 1.9 times as fast as one.
+    Threads, because PyAV lets go of the GIL: two of them encode 1.7 to 1.9 times as fast as one,
+    and PyAV's encoder needs the CPU time of the ffmpeg 9 binary's (2.2 s for 2 minutes of music).
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="aac")
     under_way: deque[tuple[Future[list[bytes]], int]] = deque()
@@ -150,7 +158,7 @@ def _encode_chunks(
 
 
 def _read_chunks(pcm: BinaryIO, form: _Format) -> Iterator[_Chunk]:
-    """The chunks of `pcm`, each with the pre-roll before it and the frame after it."""
+    """Yield the chunks of `pcm`, each with the pre-roll before it and the frame after it."""
     held = b""
     preroll = 0
     while True:
@@ -168,7 +176,7 @@ def _read_chunks(pcm: BinaryIO, form: _Format) -> Iterator[_Chunk]:
 
 
 def _read(pcm: BinaryIO, size: int) -> bytes:
-    """`size` bytes, or as many as there are before the end."""
+    """Read `size` bytes, or as many as there are before the end."""
     parts = []
     while size > 0 and (part := pcm.read(size)):
         parts.append(part)
@@ -177,48 +185,43 @@ def _read(pcm: BinaryIO, size: int) -> bytes:
 
 
 def _encode_chunk(chunk: _Chunk, form: _Format) -> list[bytes]:
-    """The packets of the chunk's own samples; the first chunk's first one holds the priming."""
+    """Encode the chunk's own samples to packets; the file's first one holds the priming."""
     encoder = _open_encoder(form)
     packets = []
-    silence = bytes(form.frame_bytes)
-    step = _BLOCK_FRAMES * form.frame_bytes
-    view = memoryview(chunk.pcm)
-    position = 0
-    for block in (silence, *(view[at : at + step] for at in range(0, len(view), step))):
-        frame = av.AudioFrame(
-            format="flt", layout=LAYOUTS[form.channels], samples=len(block) // form.sample_bytes
-        )
-        frame.sample_rate = form.sample_rate
-        frame.pts = position
-        frame.planes[0].update(block)
+    for frame in _frames(chunk.pcm, form):
         packets += [bytes(packet) for packet in encoder.encode(frame)]
-        position += frame.samples
     if chunk.last:
         packets += [bytes(packet) for packet in encoder.encode(None)]
-    # The packet of the silence is dropped, and the one that takes it for the pre-roll's past too.
-    # What follows it is coded as after nothing, which is the same: the first chunk needs no more.
+    # Packet 0 codes the silence. Of the first chunk packet 1 codes silence and the first frame,
+    # which is the priming packet of a single encoder: no more has to be dropped there.
     first = 1 + chunk.preroll_frames
-    count = _packet_count(chunk)
+    count = -(-chunk.samples // FRAME) + 1 if chunk.last else CHUNK_FRAMES
     kept = packets[first : first + count]
     if len(kept) != count:
         raise RenderError(f"the AAC encoder made {len(kept)} packets of {count}")
     return kept
 
 
-def _packet_count(chunk: _Chunk) -> int:
-    """How many packets the chunk adds to the file; the last sample needs two, silence none."""
-    if not chunk.last:
-        return CHUNK_FRAMES
-    if not chunk.samples and not chunk.preroll_frames:
-        return 0
-    return -(-chunk.samples // FRAME) + 1
+def _frames(pcm: bytes, form: _Format) -> Iterator[av.AudioFrame]:
+    """Yield one frame's length of silence, then the samples in blocks that PyAV cuts to frames."""
+    silence = bytes(form.frame_bytes)
+    step = _BLOCK_FRAMES * form.frame_bytes
+    position = 0
+    for block in (silence, *(pcm[at : at + step] for at in range(0, len(pcm), step))):
+        samples = len(block) // form.sample_bytes
+        frame = av.AudioFrame(format="flt", layout=LAYOUTS[form.channels], samples=samples)
+        frame.sample_rate = form.sample_rate
+        frame.pts = position
+        frame.planes[0].update(block)
+        yield frame
+        position += samples
 
 
 def _open_encoder(form: _Format) -> AudioCodecContext:
-    """A fresh encoder; every option is its default, as in the single encoder compared with.
+    """Make an encoder; its options are the defaults, those of the single encoder compared with.
 
-    `aac_coder=fast` takes half the time, but a tone and its noise come out 27 dB apart, not 60,
-    and without `aac_pns` or `aac_is` the rate control takes longer to find its place.
+    `aac_coder=fast` halves the time, but a tone has 33 dB of signal to noise instead of 61. Without
+    PNS, intensity stereo and TNS it takes 3 to 15 % less, but drum hits lose 2 dB.
     """
     encoder = av.CodecContext.create("aac", "w")
     if not isinstance(encoder, AudioCodecContext):
@@ -260,7 +263,7 @@ class _Writer:
 
 
 def _add_stream(container: OutputContainer, form: _Format) -> AudioStream:
-    """The file's track, its encoder opened only for the parameters that it tells the muxer."""
+    """Add the track, its encoder opened only for the parameters that it tells the muxer."""
     stream = container.add_stream("aac", rate=form.sample_rate)
     stream.layout = LAYOUTS[form.channels]
     stream.bit_rate = form.bit_rate
@@ -269,24 +272,28 @@ def _add_stream(container: OutputContainer, form: _Format) -> AudioStream:
 
 
 def _open_output(output: str, sample_rate: int) -> OutputContainer:
-    """An MP4 to write, with an edit list that is exact to the sample and not to the millisecond."""
-    path = f"file:{os.path.abspath(output)}"
-    return av.open(path, "w", format="ipod", options={"movie_timescale": str(sample_rate)})
+    """Open an MP4 whose edit list is exact to the sample, and not to the millisecond."""
+    return av.open(
+        f"file:{Path(output).absolute()}",
+        "w",
+        format="ipod",
+        options={"movie_timescale": str(sample_rate)},
+    )
 
 
 @contextmanager
 def _translated(output: str) -> Iterator[None]:
-    """PyAV's errors as ours."""
+    """Raise PyAV's errors as ours."""
     try:
         yield
     except av.FFmpegError as error:
         if error.errno == errno.ENOSPC:
             raise DiskFullError(f"no room for {output}") from error
-        raise RenderError(f"the sound could not be encoded: {error}") from error
+        raise RenderError(f"the sound could not be encoded to {output}: {error}") from error
 
 
 def _widen_pipe(pcm: BinaryIO) -> None:
-    """Make the pipe 1 MiB where it is one and Linux allows it; 64 KiB work too, with more waits."""
+    """Make a pipe 1 MiB where the system lets us; 64 KiB do as well, with more waits."""
     if sys.platform != "linux":
         return
     import fcntl

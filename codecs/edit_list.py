@@ -15,7 +15,6 @@ from typing import BinaryIO
 from avpipe.errors import RenderError
 
 
-
 @dataclass(frozen=True, slots=True)
 class _Box:
     kind: bytes

@@ -138,7 +138,7 @@ def _vint(data: bytes, place: int) -> tuple[int | None, int]:
 
 
 def _mp3(file: BinaryIO) -> int | None:
-    """The end of the audio by the byte count of a Xing header, less one frame of tolerance."""
+    """The end of the audio by the byte count of a Xing header, less 1 % or a frame."""
     file.seek(0)
     head = file.read(10)
     place = 0
@@ -159,4 +159,4 @@ def _mp3(file: BinaryIO) -> int | None:
         return None
     count = tag + 8 + (4 if flags & 1 else 0)
     length = int.from_bytes(frame[count : count + 4], "big")
-    return max(place + length - 1500, 0) or None
+    return place + length - min(1500, length // 100)

@@ -6,6 +6,7 @@ is one whose ideal grid the stamps keep to within the rounding, not one whose st
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -61,7 +62,7 @@ def measure(
 def _varies(times: Sequence[int], period: Fraction, tick: Fraction) -> bool:
     """Whether a step is not the period, or the steps drift half a frame off its grid."""
     allowed = max(Fraction(101, 100), min(_JITTER / tick, period / 3))
-    steps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(times)]
     if min(steps) < period - allowed or max(steps) > period + allowed:
         return True
     return _spread(times, period) > max(period / 2, 2 * allowed)
@@ -82,7 +83,7 @@ def _nominal(
     equal = not rest and _spread(times, Fraction(step)) == 0
     if equal and (step == 1 or step >= _EXACT_TICKS):
         return average
-    allowed = max(2 * Fraction(1), _GRID / tick)
+    allowed = max(Fraction(2), _GRID / tick)
     near = {rate for rate in (*_STANDARD, *claimed) if abs(rate / average - 1) < Fraction(1, 30)}
     fitting = [rate for rate in near if _spread(times, 1 / (rate * tick)) <= allowed]
     standard = [rate for rate in fitting if rate in _STANDARD]

@@ -7,13 +7,15 @@ Filter arguments go by keyword only; ffmpeg-python escapes positional ones once 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import ffmpeg
+
 from avpipe.codecs.encoders import Encoder, encoder
-from avpipe.media import AudioStream, Hdr, MediaInfo
+from avpipe.media import AudioStream, Hdr, MediaInfo, PictureKind
 from avpipe.recipe import AUDIO_BIT_RATE, AUDIO_RATE, CAMERA, Action, Frame, PictureEncode, Recipe
 from avpipe.timeline import Segment
 
@@ -59,9 +61,9 @@ def merge_arguments(recipe: Recipe, prepared: Prepared, target: str) -> list[str
         "movie_timescale": AUDIO_RATE,
         "map_metadata": CAMERA,
         "map_chapters": CAMERA,
+        "video_track_timescale": _track_time_base(recipe).denominator,
+        "bsf:v": _frame_timing(recipe),
     }
-    if (timing := _frame_timing(recipe)) is not None:
-        options["bsf:v"] = timing
     if recipe.video is Action.COPY or recipe.encode is None:
         picture = inputs.stream(CAMERA, recipe.timeline.video.stream)
         options["c:v"] = "copy"
@@ -116,8 +118,10 @@ class _Inputs:
 
     def _open(self, source: int) -> Any:
         if self._is_picture(source):
-            repeat = {"stream_loop": -1}
-            return ffmpeg.input(source_url(str(self._prepared.picture)), f="mov", **repeat)
+            path = source_url(str(self._prepared.picture))
+            if self._recipe.camera.picture is PictureKind.STILL:
+                return ffmpeg.input(path, f="mov")
+            return ffmpeg.input(path, f="mov", stream_loop=-1)
         info = self._info(source)
         return ffmpeg.input(
             source_url(info.path),
@@ -215,6 +219,22 @@ def _draw(recipe: Recipe, how: PictureEncode, chosen: Encoder, inputs: _Inputs) 
         node = node.filter("bwdif", mode="send_frame", parity="auto", deint="all")
     if how.tone_map is not None:
         node = _tone_mapped(node, how)
+    if recipe.camera.picture is PictureKind.STILL:
+        return _repeated(_framed(node, recipe, how, chosen), how)
+    if how.frame_ticks is not None:
+        node = node.filter("settb", expr=_ratio(how.time_base))
+        node = node.filter("setpts", expr=f"round(PTS/{how.frame_ticks})*{how.frame_ticks}")
+    return _framed(node, recipe, how, chosen)
+
+
+def _repeated(node: Any, how: PictureEncode) -> Any:
+    """One frame, decoded and scaled once, as long as it is wanted."""
+    forever = node.filter("loop", loop=-1, size=1).filter("settb", expr=_ratio(how.time_base))
+    return forever.filter("setpts", expr=f"N*{how.frame_ticks}")
+
+
+def _framed(node: Any, recipe: Recipe, how: PictureEncode, chosen: Encoder) -> Any:
+    """Frames of the output's size, pixel shape and pixel format."""
     node = _scaled(node, recipe, how)
     node = node.filter("setsar", sar="1").filter("format", pix_fmts=chosen.pixel_format)
     for name, arguments in chosen.filters:
@@ -269,7 +289,7 @@ def _scaled(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
 
 def _encode_options(how: PictureEncode, chosen: Encoder) -> dict[str, Any]:
     options: dict[str, Any] = {"c:v": chosen.name, "fps_mode": "vfr"}
-    options["enc_time_base"] = f"{how.time_base.numerator}/{how.time_base.denominator}"
+    options["enc_time_base:v"] = _ratio(how.time_base)
     options |= {
         "color_primaries": "bt709",
         "color_trc": "bt709",
@@ -281,24 +301,34 @@ def _encode_options(how: PictureEncode, chosen: Encoder) -> dict[str, Any]:
     return options | chosen.options[how.quality]
 
 
-def _frame_timing(recipe: Recipe) -> str | None:
-    """A bitstream filter that holds the picture where the video has none; None if not needed.
+def _frame_timing(recipe: Recipe) -> str:
+    """A bitstream filter that lets the last packets last until the output's end.
 
-    The last packets are told to last until the output's end. A copy that begins later than the
-    output shows its first frame from the start.
+    That holds the picture where the sound lasts longer, and it is needed without: of a variable
+    frame rate ffmpeg 5 copies a wrong length of the last frame, and an encoder may tell none.
+    A copy that begins later than the output shows its first frame from the start.
     """
     part = recipe.timeline.video
-    copied = recipe.video is Action.COPY
-    expressions = {}
-    if recipe.held_s > 0 or not copied:
-        (last, end) = (_text(part.end - TAIL_S), _text(recipe.timeline.duration))
-        near_end = f"gte(PTS*TB,{last})*lt(PTS*TB,{end})"
-        expressions["duration"] = f"if({near_end},{end}/TB-PTS,DURATION)"
-    if copied and part.start > 0:
-        for name in ("PTS", "DTS"):
-            expressions[name.lower()] = f"if(eq(N,0),{name}-{_text(part.start)}/TB,{name})"
+    # In ticks of the track, to which ffmpeg 5 has rescaled the packets here, but not `TB`.
+    copied = recipe.encode is None
+    time_base = _track_time_base(recipe)
+    (last, end, late) = (
+        math.ceil(time / time_base)
+        for time in (part.end - TAIL_S, recipe.timeline.duration, part.start)
+    )
+    # PTS and DTS are named, since without them the filter sets the PTS to the DTS.
+    expressions = {"pts": "PTS", "dts": "DTS"}
+    if copied and late > 0:
+        first = f"if(eq(N,0),{{0}}-{late},{{0}})"
+        expressions = {name: first.format(text) for name, text in expressions.items()}
+    expressions["duration"] = f"if(gte(PTS,{last})*lt(PTS,{end}),{end}-PTS,DURATION)"
     parts = ":".join(f"{name}={_escape(text)}" for name, text in expressions.items())
-    return f"setts={parts}" if parts else None
+    return f"setts={parts}"
+
+
+def _track_time_base(recipe: Recipe) -> Fraction:
+    """The time base of the output's video track: that of the packets that go into it."""
+    return recipe.encode.time_base if recipe.encode else recipe.camera.video[0].time_base
 
 
 def _escape(expression: str) -> str:
@@ -308,3 +338,7 @@ def _escape(expression: str) -> str:
 def _text(value: Fraction) -> str:
     """Seconds as ffmpeg reads them: it keeps microseconds."""
     return f"{float(value):.6f}"
+
+
+def _ratio(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"

@@ -112,7 +112,9 @@ def _decode(
     count = max(2, int(decode_s / WINDOW_S))
     starts = [(length_s - WINDOW_S) * number / (count - 1) for number in range(count)]
     found = [
-        _decode_window(container, stream, start, start + WINDOW_S if start != starts[-1] else float("inf"))
+        _decode_window(
+            container, stream, start, start + WINDOW_S if start != starts[-1] else float("inf")
+        )
         for start in starts
     ]
     return sum(decoded for decoded, _ in found), sum(errors for _, errors in found)

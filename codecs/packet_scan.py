@@ -6,13 +6,11 @@ Other files up to `SCAN_LIMIT`: every packet. Larger ones: head, middle and tail
 
 from __future__ import annotations
 
+import itertools
 import time
-from array import array
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import av
 from av.container import InputContainer
@@ -20,13 +18,10 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 
 from avpipe.codecs.frame_rate import measure
+from avpipe.codecs.packet_track import DECODE_PACKETS, GAP, Track
 
 SCAN_LIMIT = 64 * 1000 * 1000
 """Files of that many bytes are read whole."""
-GAP = Fraction(5, 1000)
-"""Seconds between two packets of sound that count as a hole."""
-_DECODE_PACKETS = 100
-"""Packets that a decoder may take until its first frame."""
 _SHORT = 64
 """An index of that many entries is not worth two seeks."""
 _TAIL_PACKETS = 24
@@ -51,126 +46,6 @@ class Deadline:
         """Raise OutOfTimeError after that moment."""
         if self.clock() > self.at:
             raise OutOfTimeError
-
-
-@dataclass(kw_only=True, slots=True)
-class Track:
-    """What was seen of one stream, packet by packet. Times are ticks of the stream."""
-
-    stream: Stream
-    tick: Fraction
-    count: int = 0
-    size_bytes: int = 0
-    whole: bool = False
-    """Whether `count` and what else is told of all packets is told of all."""
-    first_kept: int | None = None
-    """The lowest time of a packet that is shown."""
-    last_kept: int | None = None
-    """The highest one, and how long its frame stands (0 where the file does not say)."""
-    last_length: int = 0
-    end: int | None = None
-    """The latest end of a packet that is shown; the end of sound without its padding."""
-    latest_decoded: int | None = None
-    """The time of the packet that is decoded last."""
-    latest_dts: int | None = None
-    falls: int = 0
-    """Packets whose DTS does not rise."""
-    unstamped: int = 0
-    """Packets without PTS."""
-    untimed: int = 0
-    """Packets without any time."""
-    gaps: bool = False
-    damaged: bool = False
-    """Whether the packet read last was cut off."""
-    cut: bool = False
-    """Whether the index points past the end of the file."""
-    windows: list[array[int]] = field(default_factory=list)
-    """Times of shown packets, a list for each part of the file that was seen."""
-    first_frame: Any = None
-    """The first frame that a decoder gives."""
-    tries: int = 0
-    tail: deque[Packet[Stream]] = field(default_factory=lambda: deque(maxlen=8))
-    padding: int = 0
-    """Samples that the packet seen last declares to be padding."""
-
-    @property
-    def is_video(self) -> bool:
-        """Whether the stream is a picture stream."""
-        return self.stream.type == "video"
-
-    def open_window(self) -> None:
-        """Begin another part of the file: what follows need not join what was seen."""
-        self.windows.append(array("q"))
-        self.latest_dts = None
-        self.end = None
-
-    def add(self, packet: Packet[Stream]) -> None:
-        """Take in one packet, in decoding order."""
-        self.count += 1
-        self.size_bytes += packet.size
-        self.damaged = packet.is_corrupt
-        self._order(packet.dts, packet.pts)
-        when = packet.pts if packet.pts is not None else packet.dts
-        if when is None:
-            self.untimed += 1
-            return
-        self.latest_decoded = when
-        length = packet.duration or 0
-        if self.is_video:
-            if not packet.is_discard:
-                self._show(when, length)
-        else:
-            self._hear(packet, when, length)
-
-    def _order(self, dts: int | None, pts: int | None) -> None:
-        self.unstamped += pts is None
-        if dts is None:
-            return
-        if self.latest_dts is not None and dts <= self.latest_dts:
-            self.falls += 1
-        self.latest_dts = dts
-
-    def _show(self, when: int, length: int) -> None:
-        self.windows[-1].append(when)
-        if self.first_kept is None or when < self.first_kept:
-            self.first_kept = when
-        if self.last_kept is None or when >= self.last_kept:
-            self.last_kept, self.last_length = when, length
-        self.end = max(when + length, self.end or when + length)
-
-    def _hear(self, packet: Packet[Stream], when: int, length: int) -> None:
-        if self.end is not None and (when - self.end) * self.tick > GAP:
-            self.gaps = True
-        self.tail.append(packet)
-        skip, self.padding = _declared_skip(packet)
-        start = when + _ticks(self, skip)
-        self.first_kept = start if self.first_kept is None else min(start, self.first_kept)
-        self.last_kept, self.last_length, self.end = when, length, when + length
-
-    def decode_first(self, packet: Packet[Stream]) -> None:
-        """Decode until there is a frame; damaged packets are passed over."""
-        if self.first_frame is not None or self.tries > _DECODE_PACKETS:
-            return
-        self.tries += 1
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            return
-        if frames:
-            self.first_frame = frames[0]
-
-
-def _declared_skip(packet: Packet[Stream]) -> tuple[int, int]:
-    """Samples to leave out at the packet's start and at its end."""
-    if not packet.has_sidedata("skip_samples"):
-        return 0, 0
-    data = bytes(packet.get_sidedata("skip_samples"))
-    return int.from_bytes(data[:4], "little"), int.from_bytes(data[4:8], "little")
-
-
-def _ticks(track: Track, samples: int) -> int:
-    rate = getattr(track.stream.codec_context, "sample_rate", 0)
-    return round(Fraction(samples, rate) / track.tick) if samples and rate else 0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -223,6 +98,7 @@ def _reset(container: InputContainer, result: Scan) -> None:
     for track in result.tracks:
         track.stream.codec_context.flush_buffers()
     container.seek(min(0, container.start_time or 0), any_frame=True)
+    result.error = None
     result.tracks[:] = [_new_track(track.stream) for track in result.tracks]
 
 
@@ -243,8 +119,8 @@ def _scan_packets(
     if size_bytes > SCAN_LIMIT and has_video and length > _WINDOWS_FROM_US:
         try:
             _read_windows(container, result, length, deadline)
-        except av.FFmpegError:
-            pass  # it cannot seek: read all of it
+        except av.FFmpegError as error:
+            result.error = str(error)  # it cannot seek: all of it is read
         if all(track.end is not None for track in result.tracks):
             return
         _reset(container, result)
@@ -288,7 +164,7 @@ def _read(
     tracks = {track.stream.index: track for track in result.tracks}
     for track in result.tracks:
         track.open_window()
-    packets: Iterable[Packet[Stream]] = container.demux([t.stream for t in result.tracks])
+    packets = _demux(container, [track.stream for track in result.tracks])
     for count, packet in enumerate(packets):
         track = tracks[packet.stream.index]
         track.decode_first(packet)
@@ -298,6 +174,21 @@ def _read(
             deadline.check()
         if enough is not None and enough():
             return
+
+
+def _demux(container: InputContainer, streams: list[Stream]) -> Iterator[Packet[Stream]]:
+    """Packets up to the end of the file, then one without data for each stream.
+
+    PyAV 18 raises IndexError after the last packet where a stream showed up that was not there
+    when the file was opened, as happens in MPEG-TS.
+    """
+    packets: Iterator[Packet[Stream]] = container.demux(streams)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, IndexError):
+            return
+        yield packet
 
 
 # MP4 and MOV
@@ -333,7 +224,9 @@ def _take_index(track: Track, size_bytes: int, deadline: Deadline) -> None:
         track.size_bytes += entry.size
         if entry.pos + entry.size > size_bytes:
             track.cut = True
-        if not (track.is_video and entry.is_discard):
+        if track.is_video and entry.is_discard:
+            track.hidden.append(stamp)
+        else:
             shown.append(stamp)
         if count % 4096 == 0:
             deadline.check()
@@ -343,7 +236,9 @@ def _take_index(track: Track, size_bytes: int, deadline: Deadline) -> None:
 
 def _index_varies(track: Track) -> bool:
     """Whether the DTS come at a variable rate, so that the PTS have to be looked at."""
-    return track.is_video and bool(measure([sorted(track.windows[0])], track.tick).variable)
+    return track.is_video and bool(
+        measure([sorted((*track.windows[0], *track.hidden))], track.tick).variable
+    )
 
 
 def _read_edges(
@@ -365,7 +260,7 @@ def _read_edges(
 
 
 def _edge_seen(edge: Track) -> bool:
-    return edge.first_frame is not None or edge.count >= _DECODE_PACKETS
+    return edge.first_frame is not None or edge.count >= DECODE_PACKETS
 
 
 def _tail_length(track: Track) -> int:
@@ -391,7 +286,7 @@ def _join(track: Track, edge: Track) -> None:
     if not track.is_video:
         track.gaps = edge.gaps if edge.whole else _has_gap(track)
     elif edge.whole:
-        track.windows = edge.windows
+        track.windows, track.hidden = edge.windows, edge.hidden
 
 
 def _has_gap(track: Track) -> bool:
@@ -400,7 +295,7 @@ def _has_gap(track: Track) -> bool:
     The index tells no durations; a step of PCM is a chunk of any length, and tells nothing.
     """
     stamps = track.windows[0]
-    if track.stream.codec_context.codec.canonical_name.startswith("pcm"):
+    if track.codec.startswith("pcm"):
         return False
-    steps = sorted(after - before for before, after in zip(stamps, stamps[1:], strict=False))
+    steps = sorted(after - before for before, after in itertools.pairwise(stamps))
     return bool(steps) and (steps[-1] - steps[len(steps) // 2]) * track.tick > GAP

@@ -5,10 +5,12 @@ Runs where a crash of a decoder may happen: in a child process.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 import time
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
@@ -18,12 +20,20 @@ from av.stream import Stream
 
 from avpipe.codecs import pictures
 from avpipe.codecs.file_length import declared_length
-from avpipe.codecs.packet_scan import Deadline, Scan, Track, scan
+from avpipe.codecs.file_problems import (
+    TRUNCATED,
+    Findings,
+    find_absence,
+    find_damage,
+    find_traits,
+)
+from avpipe.codecs.packet_scan import Deadline, scan
+from avpipe.codecs.packet_track import Track
 from avpipe.codecs.stream_facts import audio_stream, subtitle_stream, video_stream
 from avpipe.errors import InputMissingError
-from avpipe.media import AudioStream, MediaInfo, Problem, Severity, VideoStream
+from avpipe.media import AudioStream, MediaInfo, VideoStream
 
-TIME_LIMIT_S = 60.0
+TIME_LIMIT_S = 45.0
 """How long a scan may take; what was seen until then stands."""
 MAX_STREAMS = 100
 MAX_SIDE = 16384
@@ -36,28 +46,7 @@ DEMUXERS = (
 """Formats that hold media themselves. Playlists are not among them: they would open others."""
 _STILL_BRANDS = frozenset((b"heic", b"heix", b"heif", b"mif1", b"msf1", b"avif", b"avis"))
 
-
-class _Findings:
-    """The problems of one file, each code once."""
-
-    def __init__(self) -> None:
-        self.problems: dict[str, Problem] = {}
-
-    def add(self, code: str, severity: Severity, message: str) -> None:
-        self.problems.setdefault(code, Problem(code=code, severity=severity, message=message))
-
-    def error(self, code: str, message: str) -> None:
-        self.add(code, Severity.ERROR, message)
-
-    def warn(self, code: str, message: str) -> None:
-        self.add(code, Severity.WARNING, message)
-
-    def note(self, code: str, message: str) -> None:
-        self.add(code, Severity.INFO, message)
-
-    @property
-    def failed(self) -> bool:
-        return any(p.severity is Severity.ERROR for p in self.problems.values())
+_PLAYLISTS = (b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"<smil")
 
 
 def probe(path: str, *, time_limit_s: float = TIME_LIMIT_S) -> MediaInfo:
@@ -65,9 +54,9 @@ def probe(path: str, *, time_limit_s: float = TIME_LIMIT_S) -> MediaInfo:
 
     A file that can't be used has `supported=False` and a problem of severity error.
     """
-    full = os.path.abspath(path)
+    full = os.path.abspath(path)  # noqa: PTH100 (a link keeps its own name)
     try:
-        state = os.stat(full)  # noqa: PTH116
+        state = Path(full).stat()
     except (OSError, ValueError) as error:
         raise InputMissingError(f"{path}: there is no such file") from error
     if not stat.S_ISREG(state.st_mode):
@@ -78,7 +67,7 @@ def probe(path: str, *, time_limit_s: float = TIME_LIMIT_S) -> MediaInfo:
     if not state.st_size:
         return _failed(blank, "empty", "The file is empty: it has 0 bytes.")
     try:
-        with open(full, "rb") as file:
+        with Path(full).open("rb") as file:
             return _look(blank, file, time_limit_s)
     except OSError as error:
         reason = error.strerror or "unknown"
@@ -86,21 +75,18 @@ def probe(path: str, *, time_limit_s: float = TIME_LIMIT_S) -> MediaInfo:
 
 
 def _failed(info: MediaInfo, code: str, message: str) -> MediaInfo:
-    findings = _Findings()
+    findings = Findings()
     findings.error(code, message)
-    return _with(info, problems=tuple(findings.problems.values()))
-
-
-def _with(info: MediaInfo, **changes: Any) -> MediaInfo:
-    values = {name: getattr(info, name) for name in MediaInfo.__slots__ if name not in changes}
-    return MediaInfo(**values, **changes)
+    return dataclasses.replace(info, problems=tuple(findings.problems.values()))
 
 
 def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
     head = file.read(64)
     if pictures.sniff(head) is not None:
         return pictures.probe_picture(blank)
-    if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
+    if head.lstrip().startswith(_PLAYLISTS) or (
+        head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS
+    ):
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
     cut = (declared_length(file) or 0) > (blank.size_bytes or 0)
     file.seek(0)
@@ -112,12 +98,11 @@ def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
     except (av.FFmpegError, ValueError) as error:
         if cut:
-            return _failed(blank, "truncated", _TRUNCATED)
+            return _failed(blank, "truncated", TRUNCATED)
         return _failed(blank, "unreadable", f"{_UNREADABLE} ({_reason(error)}).")
 
 
 _UNSUPPORTED = "This is not a video, sound or picture format that can be used."
-_TRUNCATED = "The file is cut off: its own index speaks of more than it holds."
 _UNREADABLE = "The file is not a video, sound or picture, or it is too damaged to open"
 
 
@@ -147,7 +132,7 @@ def _open(path: str, file: BinaryIO) -> InputContainer:
 def _describe(
     blank: MediaInfo, container: InputContainer, cut: bool, time_limit_s: float
 ) -> MediaInfo:
-    findings = _Findings()
+    findings = Findings()
     name = container.format.name.split(",")[0]
     streams = _usable(container, findings)
     deadline = Deadline(at=time.monotonic() + time_limit_s)
@@ -155,10 +140,10 @@ def _describe(
     video = _best_video([track for track in seen.tracks if track.is_video], name)
     audio = _best_audio([track for track in seen.tracks if not track.is_video], name)
     start, duration = _span((*video, *audio))
-    _find_damage(findings, seen, cut, name)
-    _find_absence(findings, container, seen, video, audio)
-    _find_traits(findings, video, audio)
-    return _with(
+    find_damage(findings, seen, cut, name)
+    find_absence(findings, seen, video, audio)
+    find_traits(findings, video, audio)
+    return dataclasses.replace(
         blank,
         container=name,
         duration=duration,
@@ -173,7 +158,7 @@ def _describe(
     )
 
 
-def _usable(container: InputContainer, findings: _Findings) -> list[Stream]:
+def _usable(container: InputContainer, findings: Findings) -> list[Stream]:
     """The picture and sound streams that a decoder is there for; cover art is none of them."""
     usable: list[Stream] = []
     for stream in container.streams:
@@ -231,68 +216,3 @@ def _span(
         return None, None
     start = min(begin for begin, _ in timed)
     return start, max(end for _, end in timed) - start
-
-
-# Problems
-
-
-def _find_damage(findings: _Findings, seen: Scan, cut: bool, container: str) -> None:
-    if any(track.cut for track in seen.tracks) or (cut and container != "mov"):
-        findings.error("truncated", _TRUNCATED)
-    elif container != "mpegts" and any(track.damaged for track in seen.tracks):
-        findings.error("truncated", "The file is cut off: its last packet is not whole.")
-    if seen.error is not None:
-        findings.error("truncated", f"The file breaks off before its end ({seen.error.lower()}).")
-    if seen.timed_out:
-        findings.warn("not_read_whole", "The file takes too long to read; its figures are partial.")
-    if any(track.untimed for track in seen.tracks):
-        findings.warn("missing_timestamps", "Parts of the file don't say when they are to be shown.")
-    elif any(track.unstamped for track in seen.tracks if track.is_video):
-        findings.warn("missing_timestamps", "Some frames don't say when they are to be shown.")
-    if any(track.falls for track in seen.tracks):
-        findings.warn("non_monotonic_dts", "The time stamps of the file run backwards in places.")
-
-
-def _find_absence(
-    findings: _Findings,
-    container: InputContainer,
-    seen: Scan,
-    video: tuple[VideoStream, ...],
-    audio: tuple[AudioStream, ...],
-) -> None:
-    if not any(stream.duration for stream in (*video, *audio)):
-        unknown = findings.problems.get("unknown_codec") or findings.problems.get(
-            "unreadable_stream"
-        )
-        if unknown is not None and not seen.tracks:
-            findings.problems[unknown.code] = Problem(
-                code=unknown.code, severity=Severity.ERROR, message=unknown.message
-            )
-        elif not findings.failed:
-            findings.error("empty", "The file holds no picture and no sound.")
-        return
-    if not video:
-        findings.note("no_video_stream", "The file holds no picture, only sound.")
-    if not audio:
-        findings.note("no_audio_stream", "The file holds no sound, only a picture.")
-
-
-def _find_traits(
-    findings: _Findings, video: tuple[VideoStream, ...], audio: tuple[AudioStream, ...]
-) -> None:
-    if video and audio and video[0].duration and audio[0].duration:
-        lengths = video[0].duration, audio[0].duration
-        if abs(lengths[0] - lengths[1]) > max(Fraction(1, 2), max(lengths) / 100):
-            findings.warn(
-                "lengths_apart",
-                f"The picture lasts {float(lengths[0]):.2f} s and the sound"
-                f" {float(lengths[1]):.2f} s.",
-            )
-    if not video:
-        return
-    if video[0].variable_frame_rate:
-        findings.note("variable_frame_rate", "The frames don't come at a constant rate.")
-    if video[0].hdr is not None:
-        findings.note("hdr", "The picture has a high dynamic range (HDR).")
-    if video[0].interlaced:
-        findings.note("interlaced", "The picture is interlaced, as of television.")

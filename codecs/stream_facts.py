@@ -11,7 +11,7 @@ import av
 from av.stream import Stream
 
 from avpipe.codecs.frame_rate import Rhythm, measure
-from avpipe.codecs.packet_scan import Track
+from avpipe.codecs.packet_track import Track
 from avpipe.media import AudioStream, Hdr, SubtitleStream, VideoStream
 
 _RANGES = {1: "tv", 2: "pc"}
@@ -31,6 +31,8 @@ _MATRICES = {
 }  # fmt: skip
 _TEXT_SUBTITLES = frozenset(("subrip", "ass", "ssa", "mov_text", "webvtt", "text"))
 _DOLBY_TAGS = frozenset(("dvh1", "dvhe", "dav1", "dva1", "dvav"))
+_FIXED_FRAMES = frozenset(("aac", "mp3", "mp2", "opus", "ac3", "eac3"))
+"""Codecs whose packets all decode to the same number of samples."""
 _REORDER = 24
 _LOST_PADDING_S = Fraction(1, 5)
 """More than that at the end is not padding, so a header that says so is wrong."""
@@ -43,10 +45,14 @@ def video_stream(track: Track, container: str) -> VideoStream:
     rhythm = _rhythm(track, container)
     end, length = _video_end(track, rhythm, start)
     duration = None if end is None or start is None or end <= start else end - start
+    if rhythm.variable and duration and track.whole:
+        rhythm = _counted(track, rhythm, duration)
+    elif track.hidden and track.whole:
+        rhythm = Rhythm(rate=rhythm.rate, variable=_all_vary(track))
     ratio = stream.sample_aspect_ratio
     return VideoStream(
         index=stream.index,
-        codec=context.codec.canonical_name,
+        codec=track.codec,
         profile=stream.profile,
         pixel_format=context.pix_fmt,
         width=context.width,
@@ -77,6 +83,8 @@ def audio_stream(track: Track, container: str) -> AudioStream:
     stream: Any = track.stream
     context = stream.codec_context
     start, end = _audio_start(track), _audio_end(track, container)
+    if container == "asf":  # its decoders give a frame the time of the packet after
+        start, end = track.first_kept, track.end
     if container == "mov" and start is not None and end is not None and stream.duration:
         listed = start + int(stream.duration)
         if 0 < (end - listed) * track.tick < _LOST_PADDING_S:
@@ -84,7 +92,7 @@ def audio_stream(track: Track, container: str) -> AudioStream:
     duration = None if start is None or end is None or end <= start else end - start
     return AudioStream(
         index=stream.index,
-        codec=context.codec.canonical_name,
+        codec=track.codec,
         profile=stream.profile,
         sample_rate=context.sample_rate,
         channels=context.channels,
@@ -129,9 +137,19 @@ def _rhythm(track: Track, container: str) -> Rhythm:
     return measure(windows, track.tick, hints)
 
 
-def _steady(
-    window: array[int], *, cut_head: bool, cut_tail: bool, reordered: bool
-) -> list[int]:
+def _counted(track: Track, rhythm: Rhythm, duration: int) -> Rhythm:
+    """The average rate of variable frames with the last one counted, which steps leave out."""
+    shown = sum(map(len, track.windows))
+    return Rhythm(rate=Fraction(shown) / (duration * track.tick), variable=True)
+
+
+def _all_vary(track: Track) -> bool:
+    """Whether the frames vary with those that an edit list hides, which a copy carries over."""
+    times = sorted((*track.hidden, *(time for window in track.windows for time in window)))
+    return bool(measure([times], track.tick).variable)
+
+
+def _steady(window: array[int], *, cut_head: bool, cut_tail: bool, reordered: bool) -> list[int]:
     """The times in order, without those near a cut, where frames in between are missing."""
     times = sorted(window)
     if reordered and len(times) > 4 * _REORDER:
@@ -183,7 +201,22 @@ def _audio_end(track: Track, container: str) -> int | None:
     padding = round(Fraction(track.padding, rate) / track.tick)
     if track.tick * rate <= 1:
         return track.end - padding
-    return _decoded_end(track, rate) or track.end - padding
+    return _counted_end(track, rate) or _decoded_end(track, rate) or track.end - padding
+
+
+def _counted_end(track: Track, rate: int) -> int | None:
+    """The end by counting samples, where all packets have the same number and join."""
+    short = track.shortest
+    if not track.whole or track.gaps or short is None or track.codec not in _FIXED_FRAMES:
+        return None
+    context: Any = track.stream.codec_context
+    samples = context.frame_size or round(short * track.tick * rate)
+    exact = Fraction(samples, rate) / track.tick
+    if track.longest - short > 1 or not short - 1 < exact < track.longest + 1:
+        return None
+    heard = track.count * samples - track.skip - track.padding
+    first = _audio_start(track)
+    return round(first + Fraction(heard, rate) / track.tick) if first is not None else None
 
 
 def _decoded_end(track: Track, rate: int) -> int | None:

@@ -30,7 +30,7 @@ def measure(path: str, seconds: str) -> None:
 
 def draw(source: str, target: str) -> None:
     """Write a picture's frames as a lossless video."""
-    from avpipe.codecs.pictures import write_frames
+    from avpipe.codecs.picture_video import write_frames
 
     write_frames(source, target)
 

@@ -3,7 +3,7 @@
 AvpipeError                       exit code, code
 ├── RequestError                  2   request
 │   ├── InputMissingError         2   input_missing
-│   ├── WrongMediaError           2   wrong_media       sound given as the video, no sound as the audio
+│   ├── WrongMediaError           2   wrong_media      no picture in the video, no sound in the audio
 │   ├── InputChangedError         2   input_changed     a plan's input is not what was planned for
 │   ├── OutputExistsError         2   output_exists
 │   └── OutputIsInputError        2   output_is_input

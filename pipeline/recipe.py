@@ -60,7 +60,9 @@ class PictureEncode:
     matrix: str
     """The colour matrix of the source, ffmpeg's name."""
     time_base: Fraction
-    """The encoder's: a frame a tick where the frame rate is constant."""
+    """The encoder's and the track's, one over a whole number."""
+    frame_ticks: int | None
+    """How long each frame lasts, in ticks, where the frame rate is constant."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

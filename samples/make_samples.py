@@ -16,6 +16,7 @@ from typing import Any
 import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
 from avpipe.benchmarks.picture import Image8, Stage, loudness_per_frame
 from avpipe.benchmarks.scene import Samples, Scene, camera_sound, recorder_sound, world_sound
 from avpipe.benchmarks.voice import speak

@@ -14,8 +14,9 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
-from avpipe.benchmarks.scene import PULSE_SIGMA_S, pulse
 from numpy.typing import NDArray
+
+from avpipe.benchmarks.scene import PULSE_SIGMA_S, pulse
 
 Samples = NDArray[np.float32]
 

@@ -13,8 +13,9 @@ import av
 import imageio_ffmpeg
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc, VideoReformatter
-from avpipe.benchmarks.scene import click_track, pink_noise
 from numpy.typing import NDArray
+
+from avpipe.benchmarks.scene import click_track, pink_noise
 
 Samples = NDArray[np.float32]
 Time = Fraction | int

@@ -9,7 +9,6 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from avpipe.benchmarks.scene import Scene, camera_sound, click_track, recorder_sound, world_sound
 from measure import (
     click_times,
     flash_times,
@@ -20,6 +19,8 @@ from measure import (
     stream_extents,
 )
 from media_factory import MadeVideo, add_subtitles, make_audio, make_video
+
+from avpipe.benchmarks.scene import Scene, camera_sound, click_track, recorder_sound, world_sound
 
 EXACT_S = 0.00005
 MKV_S = 0.0005  # Matroska writes whole milliseconds

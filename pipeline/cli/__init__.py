@@ -12,6 +12,7 @@ import sys
 from types import FrameType
 
 import click
+
 from avpipe import __version__
 from avpipe.errors import AvpipeError, StoppedError
 

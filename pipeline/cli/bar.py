@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from avpipe.cli.output import shown_time
-from avpipe.updates import Progress as ProgressUpdate
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+from avpipe.cli.output import shown_time
+from avpipe.updates import Progress as ProgressUpdate
 
 _LABELS = {
     "audio": "encoding audio",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
 from avpipe.errors import RequestError
 from avpipe.plan.request import (
     ASPECTS,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from avpipe import jsonform
 from avpipe.errors import AvpipeError, ChildFailedError
 from avpipe.settings import Settings, load

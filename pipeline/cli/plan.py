@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from avpipe import jsonform
 from avpipe.cli.options import json_option, merge_options, request_of
 from avpipe.cli.output import (

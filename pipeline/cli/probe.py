@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import click
+
 from avpipe import jsonform
 from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, printable, shown_path, shown_size, shown_time, tell

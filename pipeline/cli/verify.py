@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
+
 from avpipe import jsonform
 from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, shown_path

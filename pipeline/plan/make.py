@@ -11,6 +11,7 @@ from avpipe.media import (
     AlignmentMethod,
     AudioStream,
     MediaInfo,
+    PictureKind,
     Severity,
     VideoStream,
 )
@@ -29,6 +30,8 @@ from avpipe.timeline import Segment, Timeline, Track, TrackKind
 
 STILL_RATE = Fraction(25)
 """Frames a second of a still picture's video."""
+LEAST_TICKS = 10_000
+"""Ticks a second that a track has at least, so that sound and edits can be placed well."""
 FINE_TIME_BASE = Fraction(1, 90_000)
 """For pictures whose frames do not come at a constant rate."""
 
@@ -182,9 +185,7 @@ def _encode(
     layout: Layout,
     machine: Machine,
 ) -> PictureEncode:
-    on_grid = layout.video.source_in == 0 and layout.video.start == 0
-    rate = STILL_RATE if info.picture is not None else picture.frame_rate
-    constant = rate is not None and picture.variable_frame_rate is not True and on_grid
+    (time_base, frame_ticks) = _frame_grid(picture, info, layout)
     hardware = request.quality is not Quality.HIGH and machine.encoders
     return PictureEncode(
         encoder=machine.encoders[0] if hardware else "libx264",
@@ -197,8 +198,23 @@ def _encode(
         transfer=picture.color_transfer,
         matrix=picture.color_matrix
         or ("bt709" if min(picture.upright_size) > 576 else "smpte170m"),
-        time_base=1 / rate if constant and rate is not None else FINE_TIME_BASE,
+        time_base=time_base,
+        frame_ticks=frame_ticks,
     )
+
+
+def _frame_grid(
+    picture: VideoStream, info: MediaInfo, layout: Layout
+) -> tuple[Fraction, int | None]:
+    """The encoder's time base, and the ticks of a frame where all frames last the same."""
+    still = info.picture is PictureKind.STILL
+    rate = STILL_RATE if still else picture.frame_rate
+    steady = still or picture.variable_frame_rate is False
+    moved = layout.video.source_in > 0 or layout.video.start > 0
+    if rate is None or moved or not steady:
+        return FINE_TIME_BASE, None
+    fine = -(-LEAST_TICKS // rate.numerator)
+    return Fraction(1, rate.numerator * fine), rate.denominator * fine
 
 
 def _segments(
