@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def _cache_key(ffmpeg: Ffmpeg) -> str:
     version = Path("/proc/driver/nvidia/version")
     drivers += [version.read_text()] if version.exists() else []
     text = json.dumps(
-        [ffmpeg.path, binary.st_size, binary.st_mtime_ns, os.uname().release, drivers]
+        [ffmpeg.path, binary.st_size, binary.st_mtime_ns, platform.release(), drivers]
     )
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

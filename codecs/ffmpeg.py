@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from avpipe.codecs.process import Child, machine_memory_bytes, run
+from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, run
 from avpipe.errors import ChildFailedError, ToolMissingError
 
+OTHER_HINT = "AVPIPE_FFMPEG names it; without that the one that came with avpipe is used"
 INSTALL_HINT = "install it with: pip install imageio-ffmpeg"
 GLOBAL_ARGUMENTS = ("-hide_banner", "-nostdin", "-nostats", "-v", "error", "-progress", "pipe:1")
 
@@ -23,9 +24,10 @@ class Ffmpeg:
 
     def version(self) -> str:
         """Its version, such as `9.0.2`."""
-        first = _ask(self.path, "-version").splitlines()[0]
-        match = re.search(r"version n?(\S+)", first)
-        return match[1] if match else first
+        match = re.search(r"^ffmpeg version n?(\S+)", _ask(self.path, "-version"))
+        if match is None:
+            raise ToolMissingError(f"{self.path} is not ffmpeg", hint=OTHER_HINT)
+        return match[1]
 
     def encoders(self) -> frozenset[str]:
         """The names of the encoders it was built with."""
@@ -46,7 +48,7 @@ def find(setting: str | None) -> Ffmpeg:
         if found is None:
             raise ToolMissingError(
                 f"the ffmpeg binary {setting} is not there or cannot be run",
-                hint="AVPIPE_FFMPEG names it; without that the one that came with avpipe is used",
+                hint=OTHER_HINT,
             )
         return Ffmpeg(found)
     import imageio_ffmpeg  # not at the top: `avpipe --version` has no use for it
@@ -57,13 +59,16 @@ def find(setting: str | None) -> Ffmpeg:
         raise ToolMissingError("no ffmpeg binary was found", hint=INSTALL_HINT) from error
 
 
-def run_ffmpeg(ffmpeg: Ffmpeg, arguments: Sequence[str], doing: str) -> Iterator[float]:
+def run_ffmpeg(
+    ffmpeg: Ffmpeg, arguments: Sequence[str], doing: str, *, stall_s: float = STALL_S
+) -> Iterator[float]:
     """Run ffmpeg to its end; yields how many seconds of output are written.
 
+    Nothing is heard of it while it moves the index to the front: `stall_s` has to allow for that.
     Raises ChildFailedError or StalledError.
     """
     argv = [ffmpeg.path, *GLOBAL_ARGUMENTS, *arguments]
-    with Child(argv, memory_bytes=machine_memory_bytes()) as child:
+    with Child(argv, stall_s=stall_s, memory_bytes=machine_memory_bytes()) as child:
         written = -1.0
         for line in child.lines():
             (key, _, value) = line.partition("=")

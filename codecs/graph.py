@@ -244,13 +244,16 @@ def _framed(node: Any, recipe: Recipe, how: PictureEncode, chosen: Encoder) -> A
 
 def _placed(node: Any, recipe: Recipe) -> Any:
     """The frames that are seen, each at its time; the first one from the very start."""
-    part = recipe.timeline.video
     facts = recipe.camera.video[0]
-    if part.source_in > 0:
-        # The frame that stands at the cut is kept, where the frame rate tells which that is.
-        lead = 0 if facts.variable_frame_rate or not facts.frame_rate else 1 / facts.frame_rate
-        node = node.filter("select", expr=f"gt(t,{float(-lead) + 1e-6:.6f})")
-    return node.filter("setpts", expr="if(eq(N,0),0,PTS)")
+    if recipe.timeline.video.source_in <= 0:
+        return node.filter("setpts", expr="if(eq(N,0),0,PTS)")
+    if facts.frame_rate and facts.variable_frame_rate is False:
+        # The frame that stands at the cut is kept: the frame rate tells which that is.
+        lead = f"{1e-6 - float(1 / facts.frame_rate):.6f}"
+        return node.filter("select", expr=f"gt(t,{lead})").filter("setpts", expr="max(PTS,0)")
+    # Only the next frame tells how long one stands, so each comes with the time of the next.
+    late = node.filter("tpad", stop=1, stop_mode="clone").filter("tmix", frames=2, weights="1 0")
+    return late.filter("select", expr="gt(t,0)").filter("setpts", expr="if(eq(N,0),0,PREV_INPTS)")
 
 
 def _tone_mapped(node: Any, how: PictureEncode) -> Any:
@@ -310,18 +313,18 @@ def _frame_timing(recipe: Recipe) -> str:
     """
     part = recipe.timeline.video
     # In ticks of the track, to which ffmpeg 5 has rescaled the packets here, but not `TB`.
-    copied = recipe.encode is None
     time_base = _track_time_base(recipe)
-    (last, end, late) = (
-        math.ceil(time / time_base)
-        for time in (part.end - TAIL_S, recipe.timeline.duration, part.start)
+    (last, end) = (
+        math.ceil(time / time_base) for time in (part.end - TAIL_S, recipe.timeline.duration)
     )
     # PTS and DTS are named, since without them the filter sets the PTS to the DTS.
     expressions = {"pts": "PTS", "dts": "DTS"}
-    if copied and late > 0:
-        first = f"if(eq(N,0),{{0}}-{late},{{0}})"
-        expressions = {name: first.format(text) for name, text in expressions.items()}
-    expressions["duration"] = f"if(gte(PTS,{last})*lt(PTS,{end}),{end}-PTS,DURATION)"
+    if recipe.encode is None and part.start > 0:
+        expressions = {"pts": "if(eq(N,0),0,PTS)", "dts": "if(eq(N,0),DTS-PTS,DTS)"}
+    # The track's length is told in decoding times too, which begin before 0 where frames are
+    # reordered; what that is too long by is cut by the edit list.
+    rest = f"max({end}-PTS,{end}-DTS+STARTDTS)"
+    expressions["duration"] = f"if(gte(PTS,{last})*lt(PTS,{end}),{rest},DURATION)"
     parts = ":".join(f"{name}={_escape(text)}" for name, text in expressions.items())
     return f"setts={parts}"
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from avpipe import jsonform
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.measure import Measured
-from avpipe.codecs.process import Child, machine_memory_bytes, python_argv
+from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, python_argv
 from avpipe.errors import ChildFailedError, StalledError
 from avpipe.media import MediaInfo, Problem, Severity
 
 WORKER = "avpipe.codecs.worker"
 PROBE_STALL_S = 60.0
+FILES_AT_ONCE = 500
+"""How many files a worker is given: a command line has an end."""
+SLOWEST_BYTES_A_SECOND = 1e6
+"""What the slowest disk and decoder take, so that a large file is not held to be a stall."""
 
 
 def probe_files(paths: Sequence[str]) -> Iterator[MediaInfo]:
@@ -25,10 +30,13 @@ def probe_files(paths: Sequence[str]) -> Iterator[MediaInfo]:
     left = list(paths)
     while left:
         try:
-            for form in _results("probe", *left, doing="probing", stall_s=PROBE_STALL_S):
+            some = left[:FILES_AT_ONCE]
+            for form in _results("probe", *some, doing="probing", stall_s=PROBE_STALL_S):
                 yield jsonform.decode(MediaInfo, form)
                 del left[0]
         except (ChildFailedError, StalledError) as error:
+            if not left:
+                return  # all was said before it crashed
             yield _crashed(left.pop(0), error)
 
 
@@ -37,7 +45,9 @@ def measure_file(path: str, *, decode_s: float) -> Measured:
 
     Raises ChildFailedError where it cannot be read.
     """
-    (form,) = _results("measure", path, str(decode_s), doing="verifying the output")
+    stall_s = patience_s(os.path.getsize(path))  # noqa: PTH202
+    arguments = (path, str(decode_s))
+    (form,) = _results("measure", *arguments, doing="verifying the output", stall_s=stall_s)
     return jsonform.decode(Measured, form)
 
 
@@ -65,11 +75,17 @@ def encode_audio(
             decoder.sign_of_life()
             encoder.sign_of_life()
             yield int(line)
-        decoder.finish("reading the audio")
+        # The encoder first: where it fails, the decoder only says that its pipe is broken.
         encoder.finish("encoding the audio")
+        decoder.finish("reading the audio")
 
 
-def _results(task: str, *arguments: str, doing: str, stall_s: float = 300.0) -> Iterator[Any]:
+def patience_s(size_bytes: int) -> float:
+    """How long nothing may be heard of work that goes through a file of that size once."""
+    return STALL_S + size_bytes / SLOWEST_BYTES_A_SECOND
+
+
+def _results(task: str, *arguments: str, doing: str, stall_s: float = STALL_S) -> Iterator[Any]:
     argv = python_argv(WORKER, task, *arguments)
     with Child(argv, stall_s=stall_s, memory_bytes=machine_memory_bytes()) as child:
         for line in child.lines():

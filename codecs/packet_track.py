@@ -90,7 +90,13 @@ class Track:
         self.end = None
 
     def add(self, packet: Packet[Stream]) -> None:
-        """Take in one packet, in decoding order."""
+        """Take in one packet, in decoding order.
+
+        Of a picture that begins in the middle (a recording that was cut), all that comes before
+        the first key frame can be neither shown nor copied.
+        """
+        if self.is_video and not self.count and not packet.is_keyframe:
+            return
         self.count += 1
         self.size_bytes += packet.size
         self.damaged = packet.is_corrupt

@@ -1,27 +1,31 @@
 """The one door for child processes.
 
 A child gets an argv list, no standard input unless a pipe is handed over, bounds on memory and on
-time without progress; its standard error is drained into a bounded tail; it dies with avpipe, by
-SIGKILL too (Linux's parent-death signal); and it is always reaped.
+time without progress; its standard error is drained into a bounded tail; it is always reaped; and
+it dies with avpipe, by SIGKILL too. Linux's parent-death signal sees to that, and, for its own
+children and for systems without that signal, a shell that waits for avpipe's end of a pipe.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import os
-import resource
+import re
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO
 
 from avpipe.errors import ChildFailedError, StalledError, ToolMissingError
+
+if sys.platform != "win32":
+    import resource
 
 TAIL_BYTES = 32 * 1024
 """How much of a child's standard error is kept."""
@@ -29,7 +33,14 @@ STALL_S = 300.0
 """How long a child may go without a sign of progress."""
 TERMINATE_GRACE_S = 3.0
 """How long a child has between SIGTERM and SIGKILL."""
+_STOPPING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 _PR_SET_PDEATHSIG = 1
+_GUARD = "read -r end; kill -s KILL -- -$1"
+"""Reads until avpipe's end of the pipe is closed, by whatever ended it; then ends the group."""
+_SAYS_NOTHING = frozenset(("Conversion failed!",))
+"""Last words of ffmpeg that tell nobody anything."""
 
 
 class Child:
@@ -50,25 +61,19 @@ class Child:
         self._tail = bytearray()
         self._stall_s = stall_s
         self._stalled = False
+        self._signs = 0
         self._ended = threading.Event()
-        self._last_sign = time.monotonic()
-        try:
-            self._popen = subprocess.Popen(
-                self.argv,
-                stdin=subprocess.DEVNULL if stdin is None else stdin,
-                stdout=stdout,
-                stderr=subprocess.PIPE,
-                env=env,
-                process_group=0,
-                preexec_fn=_child_setup(memory_bytes),
-            )
-        except (FileNotFoundError, PermissionError) as error:
-            raise ToolMissingError(f"cannot run {self.argv[0]}: {error.strerror}") from error
-        self._threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._drain, self._watch)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
+        with contextlib.ExitStack() as unless_started:
+            with _signals_held():
+                self._popen = _spawn(self.argv, stdin, stdout, memory_bytes, env)
+                unless_started.callback(self.close)
+                self._guard = _guard_group(self._popen.pid)
+                for work in (self._drain, self._watch):
+                    self._threads.append(threading.Thread(target=work, daemon=True))
+                    self._threads[-1].start()
+            unless_started.pop_all()
 
     @property
     def stdout(self) -> IO[bytes]:
@@ -89,7 +94,7 @@ class Child:
 
     def sign_of_life(self) -> None:
         """Say that the child made progress; it is stopped where nobody says so for `stall_s`."""
-        self._last_sign = time.monotonic()
+        self._signs += 1
 
     def lines(self) -> Iterator[str]:
         """What the child prints, line by line, without the line ends."""
@@ -113,18 +118,16 @@ class Child:
             )
 
     def close(self) -> None:
-        """End the child, if it still runs, and reap it."""
+        """End the child and its own children, where they still run, and reap it."""
         if self._popen.poll() is None:
-            self._popen.terminate()
-            try:
+            self._signal_group(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._popen.wait(TERMINATE_GRACE_S)
-            except subprocess.TimeoutExpired:
-                self._popen.kill()
-                self._popen.wait()
+        self._kill_group()
+        self._popen.wait()
         self._join()
-        for pipe in (self._popen.stdout, self._popen.stderr):
-            if pipe is not None:
-                pipe.close()
+        if self._popen.stdout is not None:
+            self._popen.stdout.close()
 
     def __enter__(self) -> Child:
         return self
@@ -138,21 +141,44 @@ class Child:
         self.close()
 
     def _join(self) -> None:
+        """Put away what belongs to a child that has ended."""
         self._ended.set()
+        self._kill_group()  # what it started and left behind
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.kill()  # before its pipe is closed: it has nobody to end any more
+            self._guard.wait()
+            self._guard.stdin.close()
         for thread in self._threads:
-            thread.join()
+            thread.join(TERMINATE_GRACE_S)  # a process that left the group may hold the pipe
+
+    def _kill_group(self) -> None:
+        self._signal_group(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it is gone already
+            if sys.platform == "win32":
+                self._popen.terminate()
+            else:
+                os.killpg(self._popen.pid, number)
 
     def _drain(self) -> None:
-        stderr = self._popen.stderr
-        while stderr is not None and (data := os.read(stderr.fileno(), 8192)):
-            self._tail += data
-            del self._tail[:-TAIL_BYTES]
+        if self._popen.stderr is None:
+            return
+        with self._popen.stderr as stderr:
+            while data := os.read(stderr.fileno(), 8192):
+                self._tail += data
+                del self._tail[:-TAIL_BYTES]
 
     def _watch(self) -> None:
-        while not self._ended.wait(min(self._stall_s / 4, 5.0)):
-            if time.monotonic() - self._last_sign > self._stall_s:
+        # Counted in pauses and not by the clock: Ctrl-Z stops this thread too, but no clock.
+        pause = min(self._stall_s / 4, 5.0)
+        (seen, idle_s) = (self._signs, 0.0)
+        while not self._ended.wait(pause):
+            idle_s = idle_s + pause if seen == self._signs else 0.0
+            seen = self._signs
+            if idle_s >= self._stall_s:
                 self._stalled = True
-                self._popen.kill()
+                self._kill_group()
                 return
 
 
@@ -175,12 +201,79 @@ def python_argv(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def machine_memory_bytes() -> int:
-    """How much memory this machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def machine_memory_bytes() -> int | None:
+    """How much memory this machine has; None where it cannot be told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
-def _child_setup(memory_bytes: int | None) -> Callable[[], None]:
+def _spawn(
+    argv: tuple[str, ...],
+    stdin: IO[bytes] | int | None,
+    stdout: int,
+    memory_bytes: int | None,
+    env: dict[str, str] | None,
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env=env,
+            process_group=0,  # Ctrl-C on a terminal is for avpipe alone, which ends its children
+            preexec_fn=_child_setup(memory_bytes),
+        )
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC):
+            raise ToolMissingError(f"cannot run {argv[0]}: {error.strerror}") from error
+        raise
+
+
+def _guard_group(group: int) -> subprocess.Popen[bytes] | None:
+    """Start the shell that ends a process group when avpipe is gone."""
+    if sys.platform == "win32":
+        return None
+    try:
+        return subprocess.Popen(
+            ("/bin/sh", "-c", _GUARD, "avpipe-guard", str(group)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        return None  # a container without a shell
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Put off what stops avpipe, so that no child is lost while it is being started."""
+    arrived: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+
+    held = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _STOPPING:
+            if callable(handler := signal.getsignal(number)):
+                held[number] = handler
+                signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for again in arrived:
+            signal.raise_signal(again)
+
+
+def _child_setup(memory_bytes: int | None) -> Callable[[], None] | None:
+    if sys.platform == "win32":
+        return None
     prctl = _prctl()
     parent = os.getpid()
 
@@ -189,9 +282,11 @@ def _child_setup(memory_bytes: int | None) -> Callable[[], None]:
             prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:  # avpipe died before the line above
                 os.kill(os.getpid(), signal.SIGKILL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _lower_limit(resource.RLIMIT_CORE, 0)
         if memory_bytes is not None:
-            _lower_limit(resource.RLIMIT_AS, memory_bytes)
+            # Not the address space: each thread reserves some that it never uses, and a GPU's
+            # driver more than there is memory.
+            _lower_limit(resource.RLIMIT_DATA, memory_bytes)
 
     return setup
 
@@ -209,11 +304,23 @@ def _prctl() -> Callable[..., int] | None:
 def _lower_limit(kind: int, bound: int) -> None:
     (_, hard) = resource.getrlimit(kind)
     limit = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-    resource.setrlimit(kind, (limit, hard))
+    with contextlib.suppress(OSError, ValueError):  # macOS knows limits that it does not take
+        resource.setrlimit(kind, (limit, hard))
 
 
 def _reason(returncode: int, tail: str) -> str:
+    """The last thing a child said that tells something."""
     if returncode < 0:
-        return f"ended by {signal.Signals(-returncode).name}"
-    lines = [line.strip() for line in tail.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {returncode}"
+        return f"ended by {_signal_name(-returncode)}"
+    lines = [
+        re.sub(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+", "", line.strip()) for line in tail.splitlines()
+    ]
+    telling = [line for line in lines if line and line not in _SAYS_NOTHING]
+    return telling[-1] if telling else f"exit code {returncode}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable
 
 from avpipe import jsonform
+from avpipe.errors import AvpipeError
 
 
 def probe(*paths: str) -> None:
@@ -47,9 +49,32 @@ def _print(form: object) -> None:
     sys.stdout.flush()
 
 
+def _reason(error: Exception) -> str:
+    """What a user is told of an error, in one line."""
+    if isinstance(error, AvpipeError):
+        text = error.message
+    elif isinstance(error, OSError) and error.strerror:  # PyAV's errors too
+        text = error.strerror
+    else:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return " ".join(text.split())
+
+
 TASKS: dict[str, Callable[..., None]] = {
     task.__name__: task for task in (probe, measure, draw, aac)
 }
 
+
+def main(task: str, *arguments: str) -> int:
+    """Run a task; an error is a traceback on standard error, and its reason the last line."""
+    try:
+        TASKS[task](*arguments)
+    except Exception as error:
+        traceback.print_exc()
+        sys.stderr.write(_reason(error) + "\n")
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    TASKS[sys.argv[1]](*sys.argv[2:])
+    sys.exit(main(*sys.argv[1:]))

@@ -3,7 +3,7 @@
 AvpipeError                       exit code, code
 ├── RequestError                  2   request
 │   ├── InputMissingError         2   input_missing
-│   ├── WrongMediaError           2   wrong_media      no picture in the video, no sound in the audio
+│   ├── WrongMediaError           2   wrong_media       no picture or no sound in it
 │   ├── InputChangedError         2   input_changed     a plan's input is not what was planned for
 │   ├── OutputExistsError         2   output_exists
 │   └── OutputIsInputError        2   output_is_input
@@ -15,8 +15,12 @@ AvpipeError                       exit code, code
 │   ├── StalledError              1   stalled
 │   ├── DiskFullError             1   disk_full
 │   └── VerificationError         1   rejected
-├── ToolMissingError              3   tool_missing
-└── StoppedError                  130 or 143            SIGINT or SIGTERM
+└── ToolMissingError              3   tool_missing
+
+StoppedError                      130, 143 or 129       SIGINT, SIGTERM or SIGHUP
+
+The last one is no AvpipeError and no Exception, as KeyboardInterrupt is none: whoever handles a
+failure and goes on must not handle the user's wish to stop.
 """
 
 from __future__ import annotations
@@ -142,11 +146,13 @@ class ToolMissingError(AvpipeError):
     code = "tool_missing"
 
 
-class StoppedError(AvpipeError):
-    """The run was ended from outside, by SIGINT or SIGTERM."""
+class StoppedError(BaseException):
+    """The run was ended from outside, by SIGINT, SIGTERM or SIGHUP."""
 
     code = "interrupted"
+    hint = None
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted" if signal_number == 2 else "terminated")
+        self.message = "interrupted" if signal_number == 2 else "terminated"
         self.exit_code = 128 + signal_number
+        super().__init__(self.message)

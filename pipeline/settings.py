@@ -59,10 +59,13 @@ def _read(path: Path, *, required: bool) -> dict[str, object]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RequestError(f"the config file {path} cannot be read: {error}") from error
-    for key in values:
+    for key, value in values.items():
         if key not in _KEYS:
             raise RequestError(
                 f"the config file {path} has an unknown setting: {key}",
                 hint=f"the settings are {', '.join(_KEYS)}",
             )
+        if type(value) is not _KEYS[key]:
+            kind = "text" if _KEYS[key] is str else "a number"
+            raise RequestError(f"the config file {path} has {key} = {value}, which is not {kind}")
     return values

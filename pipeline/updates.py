@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from avpipe.errors import AvpipeError
+from avpipe.errors import AvpipeError, StoppedError
 from avpipe.media import Alignment
 
 
@@ -112,7 +112,7 @@ class Failed:
     error: Failure
 
     @classmethod
-    def because(cls, error: AvpipeError) -> Failed:
+    def because(cls, error: AvpipeError | StoppedError) -> Failed:
         """The event that tells of an error."""
         return cls(
             error=Failure(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from avpipe.codecs import encoders, isolate
@@ -20,8 +21,8 @@ from avpipe.errors import (
 from avpipe.media import MediaInfo
 from avpipe.plan.make import make_plan, require_supported
 from avpipe.plan.request import Request
-from avpipe.plan.values import Action, Machine, Plan
-from avpipe.recipe import Quality
+from avpipe.plan.values import Machine, Plan
+from avpipe.recipe import Action, Quality
 from avpipe.render.checks import checks_of_file
 from avpipe.render.local import render, usable_cores
 from avpipe.settings import Settings
@@ -45,7 +46,7 @@ def plan_merge(request: Request, settings: Settings) -> Plan:
     return plan
 
 
-def carry_out(plan: Plan, settings: Settings, *, overwrite: bool) -> Iterator[Update]:
+def carry_out(plan: Plan, settings: Settings, *, overwrite: bool) -> Generator[Update]:
     """Carry out a plan; the last update is `Done`.
 
     Raises AvpipeError where it fails, and then leaves nothing behind.
@@ -63,11 +64,12 @@ def carry_out(plan: Plan, settings: Settings, *, overwrite: bool) -> Iterator[Up
             yield Note(code=reason.code, message=reason.message)
     checks: tuple[Check, ...] = ()
     workers = usable_cores(settings.jobs)
-    for update in render(plan, ffmpeg, workers=workers, overwrite=overwrite):
-        if isinstance(update, Progress):
-            yield update
-        else:
-            checks = update
+    with closing(render(plan, ffmpeg, workers=workers, overwrite=overwrite)) as updates:
+        for update in updates:
+            if isinstance(update, Progress):
+                yield update
+            else:
+                checks = update
     yield _done(plan, checks, time.monotonic() - began)
 
 
@@ -107,15 +109,30 @@ def require_files(paths: Sequence[str]) -> None:
 
 def require_output(output: Path, inputs: Sequence[str], *, overwrite: bool) -> None:
     """Raise where an output must not be written: the folder, an input, a file that exists."""
+    require_target(output, inputs, overwrite=overwrite)
     if output.suffix.lower() not in (".mp4", ".m4v"):
         raise RequestError(
             f"the output {output} is not named as an MP4", hint="give it a name that ends in .mp4"
         )
+
+
+def require_target(output: Path, inputs: Sequence[str], *, overwrite: bool) -> None:
+    """Raise where no file of any kind may be written under that name."""
+    try:
+        there = output.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        there = None
+    except OSError as error:
+        raise RequestError(
+            f"the output {output} cannot be made: {error.strerror}", hint="-o names another"
+        ) from error
     if not output.parent.is_dir():
         raise RequestError(f"the folder {output.parent} does not exist")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise RequestError(f"the folder {output.parent} cannot be written")
     if output.is_dir():
         raise RequestError(f"the output {output} is a folder")
-    if not os.path.lexists(output):
+    if there is None:
         return
     for path in inputs:
         if output.exists() and os.path.samefile(output, path):  # noqa: PTH121

@@ -153,10 +153,10 @@ def stream_extents(path: Path) -> list[Extent]:
 
 
 def _packet_ends(file: InputContainer) -> dict[int, Fraction]:
-    """By stream index, when the last packet ends."""
+    """By stream index, when the last packet ends of those that the edit list shows."""
     ends: dict[int, Fraction] = {}
     for packet in file.demux():
-        if packet.pts is None or not packet.time_base:
+        if packet.pts is None or not packet.time_base or packet.is_discard:
             continue
         end = (packet.pts + (packet.duration or 0)) * _exact(packet.time_base)
         ends[packet.stream_index] = max(end, ends.get(packet.stream_index, end))

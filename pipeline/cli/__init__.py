@@ -1,83 +1,87 @@
 """The command line: the only place that prints, and that ends the process.
 
-Each command is a module of its own, imported when it is called: start-up is a feature.
+Each command is a module of its own, imported when it is called: start-up is a feature. Here stands
+only how a run begins and ends; the signals are in hand before anything larger is imported.
 """
 
 from __future__ import annotations
 
-import importlib
+import io
 import os
 import signal
 import sys
 from types import FrameType
 
-import click
-
-from avpipe import __version__
-from avpipe.errors import AvpipeError, StoppedError
-
-COMMANDS = {
-    "doctor": "say what is installed and what works here",
-    "merge": "make one MP4 of a video and separately recorded sound",
-    "plan": "say what a merge would do, and why",
-    "probe": "say what media files are",
-    "verify": "check a finished MP4",
-}
-
-
-class _LazyGroup(click.Group):
-    """A group that imports a command only to run it or to show its own help."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"avpipe.cli.{name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="avpipe", message="%(prog)s %(version)s")
-def group() -> None:
-    """Merge a video with separately recorded sound into one MP4 that plays everywhere."""
+from avpipe.errors import StoppedError
 
 
 def main() -> None:
     """Run the command line and end the process with the exit code of the contract."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    arguments = sys.argv[1:]
     try:
+        code = _run(sys.argv[1:])
+    except StoppedError as error:  # while it was being told how the run ended
+        code = error.exit_code
+    _ignore_signals()
+    _let_go_of_output()
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        _catch_signals()
+        _prepare_output()
+        from avpipe.cli.group import group
+
         code = group.main(arguments, prog_name="avpipe", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has seen enough; keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except (AvpipeError, click.ClickException, click.Abort, OSError) as error:
-        code = _fail(error, arguments)
-    except Exception as error:
-        code = _fail(error, arguments)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 1  # whoever read our output has gone, and needs no message
+    except SystemExit as end:
+        code = end.code
+    except (Exception, StoppedError) as error:
+        from avpipe.cli.output import tell_error
+
+        return tell_error(error, as_json="--json" in arguments, debug="--debug" in arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _stopping_signals() -> list[signal.Signals]:
+    named = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        named.append(signal.SIGHUP)  # which nohup has ignored
+    return named
+
+
+def _catch_signals() -> None:
+    for number in _stopping_signals():
+        signal.signal(number, _stop)
+
+
+def _ignore_signals() -> None:
+    for number in _stopping_signals():
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     """End the run: what is open cleans up on the way out, undisturbed by a second signal."""
-    for ignored in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ignored, signal.SIG_IGN)
+    _ignore_signals()
     raise StoppedError(number)
 
 
-def _fail(error: BaseException, arguments: list[str]) -> int:
-    from avpipe.cli.output import tell_error
+def _prepare_output() -> None:
+    """Let every text be printed, whatever the terminal's encoding, and output be missing."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
-    if isinstance(error, click.Abort):
-        error = StoppedError(signal.SIGINT)
-    return tell_error(error, as_json="--json" in arguments, debug="--debug" in arguments)
+
+def _let_go_of_output() -> None:
+    """Drop what nobody takes any more, or the interpreter complains about it at its exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

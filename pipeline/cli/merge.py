@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from avpipe.cli.plan import show_plan
 from avpipe.errors import RequestError
 from avpipe.plan.values import SCHEMA, Plan
 from avpipe.updates import Done, Fallback, Note, Progress, Started, Update
-from avpipe.workflow import carry_out, plan_merge, require_output
+from avpipe.workflow import carry_out, plan_merge, require_files, require_output
 
 
 @click.command("merge")
@@ -55,16 +57,20 @@ def command(
     else:
         request = request_of(video, audio, output, values)
         if not dry_run:  # told before minutes are spent on anything
-            require_output(
-                Path(request.output), (request.video, request.audio), overwrite=overwrite
-            )
+            inputs = (request.video, request.audio)
+            require_files(inputs)
+            require_output(Path(request.output), inputs, overwrite=overwrite)
         plan = plan_merge(request, current)
     if dry_run:
         show_plan(plan, as_json=as_json)
         return
-    show = _print_update if as_json else _Presenter()
-    for update in carry_out(plan, current, overwrite=overwrite):
-        show(update)
+    shown: _Lines | _Presenter = _Lines() if as_json else _Presenter()
+    with (
+        closing(shown),
+        closing(carry_out(plan, current, overwrite=overwrite)) as updates,
+    ):
+        for update in updates:
+            shown.show(update)
 
 
 def read_plan(path: str) -> Plan:
@@ -73,15 +79,22 @@ def read_plan(path: str) -> Plan:
         plan = jsonform.loads(Plan, Path(path).read_bytes())
     except OSError as error:
         raise RequestError(f"the plan {path} cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
         raise RequestError(f"{path} is not a plan: {error}") from error
     if plan.schema != SCHEMA:
         raise RequestError(f"{path} is a plan of another version: {plan.schema}")
     return plan
 
 
-def _print_update(update: Update) -> None:
-    print_json(update, event=update.EVENT)
+class _Lines:
+    """Updates for scripts: one JSON object a line."""
+
+    def show(self, update: Update) -> None:
+        """Print one update."""
+        print_json(update, event=update.EVENT)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class _Presenter:
@@ -90,7 +103,8 @@ class _Presenter:
     def __init__(self) -> None:
         self._bar: Any = None
 
-    def __call__(self, update: Update) -> None:
+    def show(self, update: Update) -> None:
+        """Draw or print one update."""
         match update:
             case Started():
                 self._start()
@@ -98,22 +112,23 @@ class _Presenter:
                 if self._bar is not None:
                     self._bar.show(update)
             case Note():
-                self._stop()
+                self.close()
                 tell("note", update.message)
                 self._start()
             case Fallback():
                 tell("note", f"made here and not in the cloud: {update.reason}")
             case Done():
-                self._stop()
+                self.close()
                 _print_result(update)
 
     def _start(self) -> None:
-        if click.get_text_stream("stderr").isatty():
+        if sys.stderr.isatty():
             from avpipe.cli.bar import Bar  # rich is imported only where it is seen
 
             self._bar = Bar()
 
-    def _stop(self) -> None:
+    def close(self) -> None:
+        """Take the bar off the screen, where there is one."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -29,7 +29,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _DEFAULTS = {field.name: field.default for field in fields(Request)}
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
     """A time as `90`, `1.5`, `01:30` or `00:01:30.500`, with or without a sign."""
 
     name = "time"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -11,7 +13,7 @@ from typing import Any
 import click
 
 from avpipe import jsonform
-from avpipe.errors import AvpipeError, ChildFailedError
+from avpipe.errors import AvpipeError, ChildFailedError, DiskFullError, StoppedError
 from avpipe.settings import Settings, load
 from avpipe.updates import Failed, Failure
 
@@ -45,33 +47,43 @@ def tell(kind: str, message: str) -> None:
 def tell_error(error: BaseException, *, as_json: bool, debug: bool) -> int:
     """Tell of the error that ended the run; gives the exit code."""
     known = _known(error)
-    if debug:
-        traceback.print_exception(error)
-        if isinstance(error, ChildFailedError):
-            tell("note", f"command: {' '.join(error.command)}\n{error.tail}")
-    tell("error", printable(known.message).replace("\n", " "))
-    if known.hint:
-        tell("hint", printable(known.hint))
+    with contextlib.suppress(OSError):  # nobody listens any more
+        if debug:
+            traceback.print_exception(error)
+            if isinstance(error, ChildFailedError):
+                tell("note", f"command: {' '.join(error.command)}\n{error.tail}")
+        tell("error", printable(known.message))
+        if known.hint:
+            tell("hint", printable(known.hint))
     if as_json:
-        failure = Failed(error=known)
-        print_json(failure, event=Failed.EVENT, schema=ERROR_SCHEMA)
+        with contextlib.suppress(OSError):
+            print_json(Failed(error=known), event=Failed.EVENT, schema=ERROR_SCHEMA)
     return known.exit_code
 
 
 def _known(error: BaseException) -> Failure:
-    if isinstance(error, AvpipeError):
+    if isinstance(error, AvpipeError | StoppedError):
         return Failed.because(error).error
     if isinstance(error, click.ClickException):
         context = getattr(error, "ctx", None)
         hint = None if context is None else f"see {context.command_path} --help"
         return Failure(code="usage", message=error.format_message(), hint=hint, exit_code=2)
     if isinstance(error, OSError):
-        return Failure(code="system", message=str(error), hint=None, exit_code=1)
+        return _system_failure(error)
     return Failure(
         code="defect",
         message=f"avpipe itself failed: {type(error).__name__}: {error}",
         hint="run it again with --debug, and report what it prints",
         exit_code=1,
+    )
+
+
+def _system_failure(error: OSError) -> Failure:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    what = "the disk is full" if full else error.strerror or str(error)
+    where = "" if error.filename is None else f": {os.fsdecode(error.filename)}"
+    return Failure(
+        code=DiskFullError.code if full else "system", message=what + where, hint=None, exit_code=1
     )
 
 

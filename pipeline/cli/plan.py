@@ -16,9 +16,9 @@ from avpipe.cli.output import (
     shown_size,
     shown_time,
 )
-from avpipe.errors import OutputExistsError
 from avpipe.plan.values import Plan
-from avpipe.workflow import plan_merge
+from avpipe.render.workspace import write_whole
+from avpipe.workflow import plan_merge, require_files, require_target
 
 
 @click.command("plan")
@@ -40,11 +40,13 @@ def command(
     **values: Any,
 ) -> None:
     """Say what a merge of VIDEO and AUDIO would do, and why; nothing is made."""
-    if plan_file is not None and Path(plan_file).exists() and not overwrite:
-        raise OutputExistsError(f"{plan_file} exists", hint="-y overwrites it")
+    saved = None if plan_file is None else Path(plan_file).absolute()
+    if saved is not None:
+        require_files((video, audio))
+        require_target(saved, (video, audio), overwrite=overwrite)
     plan = plan_merge(request_of(video, audio, output, values), settings())
-    if plan_file is not None:
-        Path(plan_file).write_text(jsonform.dumps(plan, indent=2) + "\n", encoding="utf-8")
+    if saved is not None:
+        write_whole(saved, jsonform.dumps(plan, indent=2) + "\n", overwrite=overwrite)
     show_plan(plan, as_json=as_json)
 
 

@@ -12,7 +12,8 @@ from avpipe import jsonform
 from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, printable, shown_path, shown_size, shown_time, tell
 from avpipe.codecs.isolate import probe_files
-from avpipe.media import AudioStream, MediaInfo, Severity, VideoStream
+from avpipe.errors import InputMissingError
+from avpipe.media import AudioStream, MediaInfo, Problem, Severity, VideoStream
 from avpipe.workflow import require_files
 
 
@@ -21,19 +22,45 @@ from avpipe.workflow import require_files
 @json_option
 def command(files: tuple[str, ...], as_json: bool, debug: bool) -> None:
     """Say what each of FILES is: its streams, times and problems."""
-    require_files(files)
     infos = []
-    for info in probe_files([os.path.abspath(path) for path in files]):  # noqa: PTH100
+    for info in _all(files):
         infos.append(info)
         if not as_json:
             _print_info(info)
     if as_json:
         print_json({"schema": "avpipe.probe/1", "files": [jsonform.encode(i) for i in infos]})
     if not all(info.supported for info in infos):
-        sys.exit(1)
+        sys.exit(2 if any(_is_missing(info) for info in infos) else 1)
+
+
+def _all(files: tuple[str, ...]) -> Iterator[MediaInfo]:
+    """The facts of each file in order; one that is not there does not keep back the others."""
+    missing = {}
+    for path in files:
+        try:
+            require_files((path,))
+        except InputMissingError as error:
+            missing[path] = error.message
+    found = probe_files([os.path.abspath(path) for path in files if path not in missing])  # noqa: PTH100
+    for path in files:
+        yield _absent(path, missing[path]) if path in missing else next(found)
+
+
+def _absent(path: str, message: str) -> MediaInfo:
+    problem = Problem(code=InputMissingError.code, severity=Severity.ERROR, message=message)
+    return MediaInfo(
+        path=path, container=None, size_bytes=None, modified_ns=None, problems=(problem,)
+    )
+
+
+def _is_missing(info: MediaInfo) -> bool:
+    return any(problem.code == InputMissingError.code for problem in info.problems)
 
 
 def _print_info(info: MediaInfo) -> None:
+    if _is_missing(info):
+        tell("error", printable(info.problems[0].message))
+        return
     length = "" if info.duration_s is None else f", {shown_time(info.duration_s)}"
     size = "" if info.size_bytes is None else f", {shown_size(info.size_bytes)}"
     click.echo(f"{shown_path(info.path)}: {info.container or 'unreadable'}{length}{size}")
@@ -41,7 +68,7 @@ def _print_info(info: MediaInfo) -> None:
         click.echo(f"  {printable(line)}")
     for problem in info.problems:
         if problem.severity is Severity.ERROR:
-            tell("error", f"{shown_path(info.path)}: {problem.message}")
+            tell("error", f"{shown_path(info.path)}: {printable(problem.message)}")
 
 
 def _lines(info: MediaInfo) -> Iterator[str]:

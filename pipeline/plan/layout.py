@@ -9,6 +9,9 @@ from avpipe.errors import RequestError
 from avpipe.plan.request import Fit
 from avpipe.recipe import AUDIO_RATE
 
+SAMPLE_S = Fraction(1, AUDIO_RATE)
+"""The least that picture and sound may share: the output's duration is rounded to it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
@@ -41,7 +44,7 @@ def lay_out(*, video: Fraction | None, audio: Fraction, offset: Fraction, fit: F
     if video is None:
         return _cut(sound, sound, sound)
     picture = (Fraction(0), video)
-    if sound[0] >= picture[1] or sound[1] <= picture[0]:
+    if min(sound[1], picture[1]) - max(sound[0], picture[0]) < SAMPLE_S:
         raise RequestError(
             f"with an offset of {float(offset):g} s the audio lies wholly outside the video",
             hint=f"the video lasts {float(video):.3f} s, the audio {float(audio):.3f} s",

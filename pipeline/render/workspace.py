@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
+import secrets
 import shutil
-import tempfile
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from avpipe.errors import DiskFullError, OutputExistsError, RenderError
+
+if sys.platform != "win32":
+    import fcntl
 
 PREFIX = ".avpipe-"
 
@@ -22,17 +27,58 @@ def workspace(output: Path) -> Iterator[Path]:
     Folders that a killed run left there are removed. Raises RenderError where none can be made.
     """
     _remove_left_over(output.parent)
+    folder = output.parent / f"{PREFIX}{secrets.token_hex(6)}"
+    lock = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output.parent))
-    except OSError as error:
-        raise _named(error, f"cannot write in {output.parent}") from error
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock = _make_locked(folder)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:  # again, where a signal cut that short; a second one does nothing
+            shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+
+
+def _make_locked(folder: Path) -> int | None:
+    """Make a folder; gives a handle that holds its lock until it is closed or this process ends."""
+    while True:
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise _named(error, f"cannot write in {folder.parent}") from error
+        try:
+            lock = _lock(folder)
+        except OSError:
+            return None  # no locks here: nobody takes it for a left-over one either
+        if folder.exists():
+            return lock
+        if lock is not None:  # a neighbour took it for a left-over one before it was locked
+            os.close(lock)
+
+
+@contextlib.contextmanager
+def flushing(path: Path) -> Iterator[None]:
+    """Flush a file while something else is done, so that `publish` finds little left to flush.
+
+    Raises RenderError or DiskFullError where the file system refuses: it says so only once.
+    """
+    errors: list[OSError] = []
+
+    def flush() -> None:
+        try:
+            _flush(path)
+        except OSError as error:
+            errors.append(error)
+
+    # A daemon, and not waited for on the way out of an error: a slow disk would hold up the end.
+    thread = threading.Thread(target=flush, daemon=True)
+    thread.start()
+    yield
+    thread.join()
+    if errors:
+        raise _named(errors[0], f"cannot write {path}") from errors[0]
 
 
 def publish(made: Path, output: Path, *, overwrite: bool) -> None:
@@ -52,6 +98,17 @@ def publish(made: Path, output: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(f"{output} exists", hint="-y overwrites it") from error
     except OSError as error:
         raise _named(error, f"cannot write {output}") from error
+
+
+def write_whole(output: Path, text: str, *, overwrite: bool) -> None:
+    """Write a text file that is there whole or not at all. Errors as `workspace` and `publish`."""
+    with workspace(output) as folder:
+        made = folder / "whole"
+        try:
+            made.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise _named(error, f"cannot write {output}") from error
+        publish(made, output, overwrite=overwrite)
 
 
 def require_space(folder: Path, size_bytes: int) -> None:
@@ -77,6 +134,8 @@ def _rename_new(made: Path, output: Path) -> None:
 
 
 def _flush(path: Path) -> None:
+    if sys.platform == "win32":
+        return  # a handle that may write would be needed, and a folder has none
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -88,14 +147,29 @@ def _remove_left_over(folder: Path) -> None:
     """Remove the workspaces whose process is gone: a running one holds a lock on its own."""
     for path in folder.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):  # locked, or somebody else's
-            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            handle = _lock(path, wait=False)
+            if handle is not None:
                 shutil.rmtree(path, ignore_errors=True)
-            finally:
                 os.close(handle)
+
+
+def _lock(folder: Path, *, wait: bool = True) -> int | None:
+    """Lock a folder; None where it is gone, or the system locks no folders. Raises OSError."""
+    if sys.platform == "win32":
+        return None
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _named(error: OSError, what: str) -> RenderError:
     message = f"{what}: {error.strerror}"
-    return DiskFullError(message) if error.errno in (28, 122) else RenderError(message)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return DiskFullError(message) if full else RenderError(message)

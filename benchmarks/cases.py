@@ -1,0 +1,159 @@
+"""What is measured: each case sets a command of avpipe against the plain one, with a bar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from avpipe.benchmarks.inputs import Inputs
+from avpipe.codecs.encoders import X264
+from avpipe.codecs.graph import GOP_S
+from avpipe.recipe import Quality
+
+AVPIPE = (sys.executable, "-P", "-c", "from avpipe.cli import main; main()")
+"""As the installed command starts it, whatever the path."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bar:
+    """How much avpipe may take: `ratio` times what the other command takes, and `plus_s`."""
+
+    ratio: float | None = None
+    """None where the time is only told."""
+    plus_s: float = 0.0
+    peak_mb: int | None = None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.ratio is not None:
+            parts.append(f"{self.ratio:g} x" + (f" + {self.plus_s:g} s" if self.plus_s else ""))
+        if self.peak_mb is not None:
+            parts.append(f"{self.peak_mb} MB")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """Two commands that do the same job."""
+
+    ours: tuple[str, ...]
+    theirs: tuple[str, ...]
+    outputs: tuple[Path, Path] | None = None
+    """What ours and theirs write."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One comparison."""
+
+    name: str
+    about: str
+    bar: Bar
+    runs: int
+    pair: Callable[[Inputs, Path, bool], Pair]
+    """Takes the inputs, a folder for the outputs, and whether small ones will do."""
+    memory: bool = True
+
+
+def _start_up(inputs: Inputs, folder: Path, quick: bool) -> Pair:
+    return Pair(
+        ours=(*AVPIPE, "--version"),
+        theirs=(sys.executable, "-P", "-c", "import click"),
+    )
+
+
+def _copy_merge(inputs: Inputs, folder: Path, quick: bool) -> Pair:
+    video = inputs.busy_video(20 if quick else 1000)
+    audio = inputs.music_aac(60 if quick else 600)
+    return _merge(inputs, folder, video, audio, ("-c", "copy"))
+
+
+def _copy_merge_long(inputs: Inputs, folder: Path, quick: bool) -> Pair:
+    seconds = 120 if quick else 3 * 3600
+    video = inputs.thin_video(seconds)
+    return _merge(inputs, folder, video, inputs.music_aac(seconds + 60), ("-c", "copy"))
+
+
+def _copy_merge_wav(inputs: Inputs, folder: Path, quick: bool) -> Pair:
+    seconds = 20 if quick else 600
+    options = ("-c:v", "copy", "-c:a", "aac", "-b:a", "192k")
+    return _merge(inputs, folder, inputs.plain_video(seconds), inputs.music_wav(seconds), options)
+
+
+def _encode(inputs: Inputs, folder: Path, quick: bool) -> Pair:
+    seconds = 10 if quick else 30
+    quality = Quality.DRAFT if quick else Quality.STANDARD
+    settings = [text for name, value in X264.options[quality].items() for text in (name, value)]
+    options = [f"-{text}" if number % 2 == 0 else text for number, text in enumerate(settings)]
+    return _merge(
+        inputs,
+        folder,
+        inputs.plain_video(seconds),
+        inputs.music_wav(seconds),
+        ("-c:v", "libx264", *options, "-profile:v", "high", "-pix_fmt", "yuv420p")
+        + ("-force_key_frames", f"expr:gte(t,n_forced*{GOP_S})")
+        + ("-c:a", "aac", "-b:a", "192k", "-ar", "48000"),
+        "--video", "encode", "--quality", quality.value,
+    )  # fmt: skip
+
+
+def _merge(
+    inputs: Inputs, folder: Path, video: Path, audio: Path, options: tuple[str, ...], *more: str
+) -> Pair:
+    """Our merge of two files, and the ffmpeg command that a person would write for it."""
+    outputs = (folder / "ours.mp4", folder / "theirs.mp4")
+    start = ("-hide_banner", "-nostdin", "-v", "error", "-y")
+    return Pair(
+        ours=(*AVPIPE, "merge", str(video), str(audio), "-o", str(outputs[0]), "-y", *more),
+        theirs=(
+            *(inputs.ffmpeg.path, *start, "-i", f"file:{video}", "-i", f"file:{audio}"),
+            *("-map", "0:v:0", "-map", "1:a:0", *options, "-shortest", f"file:{outputs[1]}"),
+        ),
+        outputs=outputs,
+    )
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case(
+            name="start-up",
+            about="`avpipe --version` against `python -c 'import click'`",
+            bar=Bar(ratio=1.0, plus_s=0.12),
+            runs=15,
+            pair=_start_up,
+            memory=False,
+        ),
+        Case(
+            name="copy-merge",
+            about="1 GB of H.264 with an AAC file, against `ffmpeg -c copy`",
+            bar=Bar(ratio=1.3, plus_s=0.4, peak_mb=200),
+            runs=7,
+            pair=_copy_merge,
+        ),
+        Case(
+            name="copy-merge-3h",
+            about="3 hours of H.264 of a low bit rate with AAC, against `ffmpeg -c copy`",
+            bar=Bar(peak_mb=200),
+            runs=3,
+            pair=_copy_merge_long,
+        ),
+        Case(
+            name="copy-merge-wav",
+            about="10 minutes of H.264 with a WAV, against `ffmpeg -c:v copy -c:a aac`",
+            bar=Bar(ratio=0.65),
+            runs=3,
+            pair=_copy_merge_wav,
+        ),
+        Case(
+            name="encode",
+            about="30 s of 1080p30 encoded, against ffmpeg with the same settings",
+            bar=Bar(ratio=1.05),
+            runs=3,
+            pair=_encode,
+        ),
+    )
+}
+"""By name, in the order in which they are measured."""

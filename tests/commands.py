@@ -1,0 +1,228 @@
+"""The real command line in processes of its own, and what they leave behind."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LIMIT_S = 60.0
+"""How long anything here may take before the test fails; it never comes to that."""
+PREFIXES = ("error: ", "hint: ", "note: ", "warning: ")
+HOOK = '''
+import os, sys
+task = os.environ.get("TEST_HOOK_TASK")
+if task and sys.orig_argv[-100:] and "avpipe.codecs.worker" in sys.orig_argv:
+    if sys.orig_argv[sys.orig_argv.index("avpipe.codecs.worker") + 1] == task:
+        exec(os.environ["TEST_HOOK"])
+'''
+"""A `sitecustomize`: runs the code in TEST_HOOK in the workers that do TEST_HOOK_TASK."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one object on standard output."""
+        return json.loads(self.out)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The objects on standard output, one a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def error(self) -> str:
+        """The one error line, after a look at all of standard error."""
+        self.assert_tidy()
+        (line,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        return line.removeprefix("error: ")
+
+    def assert_tidy(self) -> None:
+        """Nothing but the lines of the contract on standard error."""
+        assert all(line.startswith(PREFIXES) for line in self.err.splitlines()), self.err
+
+    def assert_done(self) -> None:
+        """Nothing went wrong."""
+        assert (self.code, self.err) == (0, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandLine:
+    """avpipe in one folder, with an environment that holds nothing of whoever runs the tests."""
+
+    folder: Path
+    more: Mapping[str, str] = field(default_factory=dict)
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """In the environment of every process that it starts, and of their children."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        state = self.folder.parent / f"state-{self.folder.name}"
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(state),
+            "AVPIPE_STATE_DIR": str(state),
+            "TEST_MARK": self.mark,
+            **self.more,
+        }
+
+    def with_env(self, **more: str) -> CommandLine:
+        """The same with more in its environment."""
+        return CommandLine(folder=self.folder, more={**self.more, **more}, mark=self.mark)
+
+    def start(self, *arguments: str | bytes | Path, **options: Any) -> subprocess.Popen[str]:
+        """Start a command."""
+        defaults: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "cwd": self.folder,
+            "env": self.env,
+            "text": True,
+            "errors": "surrogateescape",
+        }
+        argv = [sys.executable, "-m", "avpipe", *arguments]
+        return subprocess.Popen(argv, **(defaults | options))
+
+    def __call__(self, *arguments: str | bytes | Path) -> Ran:
+        """Run a command to its end."""
+        process = self.start(*arguments)
+        (out, err) = process.communicate(timeout=LIMIT_S)
+        return Ran(code=process.returncode, out=out, err=err)
+
+    def hooked(self, task: str, code: str) -> CommandLine:
+        """The same where the workers that do `task` first run some Python."""
+        place = self.folder.parent / f"hook-{self.folder.name}"
+        place.mkdir(exist_ok=True)
+        (place / "sitecustomize.py").write_text(HOOK)
+        return self.with_env(PYTHONPATH=str(place), TEST_HOOK_TASK=task, TEST_HOOK=code)
+
+    def assert_alone(self) -> None:
+        """None of the processes is left that were started here, or is about to end."""
+        end = time.monotonic() + LIMIT_S / 4
+        while left := marked(self.mark):
+            assert time.monotonic() < end, f"left behind: {left}"
+            for pid in left:
+                await_end(pid)
+
+
+def marked(mark: str) -> dict[int, str]:
+    """The processes that have a mark in their environment, with their command lines."""
+    found = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"TEST_MARK={mark}".encode() in (place / "environ").read_bytes():
+                line = (place / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(place.name)] = line.decode(errors="replace")
+    return found
+
+
+def await_end(pid: int) -> None:
+    """Wait, for a bounded time, until a process that is no child of ours has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        try:
+            select.select([handle], [], [], LIMIT_S / 4)
+        finally:
+            os.close(handle)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """A place where a program says that it has come to it, and then waits for ever."""
+
+    ready: Path
+    block: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> Gate:
+        """Two FIFOs in a folder."""
+        folder.mkdir(exist_ok=True)
+        gate = cls(ready=folder / "ready", block=folder / "block")
+        for path in (gate.ready, gate.block):
+            os.mkfifo(path)
+        return gate
+
+    @property
+    def python(self) -> str:
+        """For a hook."""
+        return f"open({str(self.ready)!r}, 'w').write('x'); open({str(self.block)!r}).read()"
+
+    def ffmpeg(self, folder: Path, first: str = "") -> Path:
+        """A program in the place of ffmpeg whose own child waits."""
+        script = f"{first}\necho x >'{self.ready}'\ncat '{self.block}'\ntrue\n"
+        return write_program(folder / "ffmpeg", script)
+
+    def wait(self) -> None:
+        """Until the program has come here."""
+        handle = os.open(self.ready, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            (there, _, _) = select.select([handle], [], [], LIMIT_S)
+            assert there, "nobody came"
+        finally:
+            os.close(handle)
+
+
+def write_program(path: Path, script: str) -> Path:
+    """A shell script that can be run."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
+    """A file system of that size; what is yielded mounts it again with other options.
+
+    Raises PermissionError where this user may mount nothing.
+    """
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        raise PermissionError("a file system of our own cannot be mounted")
+
+    def remount(options: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+    try:
+        yield remount
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def default_signals() -> None:
+    """For a child: signals do what they do, though a shell in the background ignores them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def digests(*paths: Path) -> dict[Path, str]:
+    """What is in files, and when they were written."""
+    return {
+        path: f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
+        for path in paths
+    }
+
+
+def names(folder: Path) -> set[str]:
+    """What is in a folder."""
+    return {path.name for path in folder.iterdir()}
