@@ -85,18 +85,16 @@ def _copy_merge_wav(inputs: Inputs, folder: Path, quick: bool) -> Pair:
 def _encode(inputs: Inputs, folder: Path, quick: bool) -> Pair:
     seconds = 10 if quick else 30
     quality = Quality.DRAFT if quick else Quality.STANDARD
-    settings = [text for name, value in X264.options[quality].items() for text in (name, value)]
-    options = [f"-{text}" if number % 2 == 0 else text for number, text in enumerate(settings)]
-    return _merge(
-        inputs,
-        folder,
-        inputs.plain_video(seconds),
-        inputs.music_wav(seconds),
-        ("-c:v", "libx264", *options, "-profile:v", "high", "-pix_fmt", "yuv420p")
-        + ("-force_key_frames", f"expr:gte(t,n_forced*{GOP_S})")
-        + ("-c:a", "aac", "-b:a", "192k", "-ar", "48000"),
-        "--video", "encode", "--quality", quality.value,
-    )  # fmt: skip
+    settings = X264.options[quality].items()
+    options = (
+        *("-c:v", "libx264", *(text for name, value in settings for text in (f"-{name}", value))),
+        *("-profile:v", "high", "-pix_fmt", "yuv420p"),
+        *("-force_key_frames", f"expr:gte(t,n_forced*{GOP_S})"),
+        *("-c:a", "aac", "-b:a", "192k", "-ar", "48000"),
+    )
+    (video, audio) = (inputs.plain_video(seconds), inputs.music_wav(seconds))
+    ours = ("--video", "encode", "--quality", quality.value)
+    return _merge(inputs, folder, video, audio, options, *ours)
 
 
 def _merge(

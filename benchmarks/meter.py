@@ -83,12 +83,12 @@ class _Sampler:
 def _tree(root: int) -> list[int]:
     """A process and all that descend from it; the processes of other users are told too."""
     parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
             with contextlib.suppress(OSError):
-                text = Path("/proc", name, "stat").read_text(errors="replace")
+                text = (folder / "stat").read_text(errors="replace")
                 # pid (name) state parent ...; the name may hold anything
-                parents[int(name)] = int(text.rpartition(")")[2].split()[1])
+                parents[int(folder.name)] = int(text.rpartition(")")[2].split()[1])
     tree = [root]
     for pid in tree:
         tree += [child for child, parent in parents.items() if parent == pid]

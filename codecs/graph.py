@@ -15,6 +15,7 @@ from typing import Any
 import ffmpeg
 
 from avpipe.codecs.encoders import Encoder, encoder
+from avpipe.codecs.index_room import index_options
 from avpipe.media import AudioStream, Hdr, MediaInfo, PictureKind
 from avpipe.recipe import AUDIO_BIT_RATE, AUDIO_RATE, CAMERA, Action, Frame, PictureEncode, Recipe
 from avpipe.timeline import Segment
@@ -57,7 +58,7 @@ def merge_arguments(recipe: Recipe, prepared: Prepared, target: str) -> list[str
     options: dict[str, Any] = {
         "f": "mp4",
         "t": _text(recipe.timeline.duration),
-        "movflags": "+faststart",
+        **index_options(recipe),
         "movie_timescale": AUDIO_RATE,
         "map_metadata": CAMERA,
         "map_chapters": CAMERA,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
-WINDOW_S = 0.5
+WINDOW_S = 0.25
 """How long each stretch is that is decoded of a long file, from a key frame on."""
 MAX_THREADS = 4
 """Each thread of a decoder has to be fed a frame more before the first one comes out."""
@@ -131,7 +132,8 @@ def _decode_window(
     end_s = None
     try:
         container.seek(int(start_s / float(stream.time_base or 1)), stream=stream)
-        for frame in container.decode(stream):
+        frames: Iterator[Any] = container.decode(stream)
+        for frame in frames:
             errors += bool(frame.is_corrupt)
             decoded += getattr(frame, "samples", 1)
             if end_s is None and frame.time is not None:

@@ -30,7 +30,7 @@ def write_frames(source: str, target: str) -> None:
                 stream = container.add_stream("png", rate=25)
                 stream.width, stream.height, stream.pix_fmt = image.width, image.height, "rgb24"
                 stream.time_base = stream.codec_context.time_base = TICK
-            frame = av.VideoFrame.from_image(image)
+            frame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
             frame.time_base = TICK
             frame.pts = ticks
             length = round(seconds / TICK) or STILL_TICKS

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -99,11 +101,9 @@ def _decode(kind: Any, form: Any) -> Any:
     if kind is Any:
         return form
     if kind is Fraction:
-        _expect(form, str, kind)
-        return Fraction(form)
+        return _fraction(form)
     if kind is float:
-        _expect(form, int | float, kind)
-        return float(form)
+        return _float(form)
     if dataclasses.is_dataclass(kind):
         _expect(form, dict, kind)
         values = {}
@@ -112,7 +112,7 @@ def _decode(kind: Any, form: Any) -> Any:
                 values[name] = _decode(hint, form[key])
             elif required:
                 raise ValueError(f"{getattr(kind, '__name__', kind)} lacks {key!r}")
-        return kind(**values)
+        return typing.cast(Any, kind)(**values)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(form)
     if kind is Path:
@@ -122,6 +122,20 @@ def _decode(kind: Any, form: Any) -> Any:
         raise ValueError("a number was expected, not true or false")
     _expect(form, kind, kind)
     return form
+
+
+def _fraction(form: Any) -> Fraction:
+    match = re.fullmatch(r"(-?\d{1,40})/(\d{1,40})", form) if isinstance(form, str) else None
+    if match is None or not int(match[2]):
+        raise ValueError(f"a fraction such as 1/25 was expected, got {form!r:.60}")
+    return Fraction(int(match[1]), int(match[2]))
+
+
+def _float(form: Any) -> float:
+    number = isinstance(form, int | float) and not isinstance(form, bool)
+    if not number or not -sys.float_info.max <= form <= sys.float_info.max:
+        raise ValueError(f"a finite number was expected, got {form!r:.60}")
+    return float(form)
 
 
 def _expect(form: Any, accepted: Any, kind: Any) -> None:

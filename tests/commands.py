@@ -20,13 +20,13 @@ from typing import Any
 LIMIT_S = 60.0
 """How long anything here may take before the test fails; it never comes to that."""
 PREFIXES = ("error: ", "hint: ", "note: ", "warning: ")
-HOOK = '''
+HOOK = """
 import os, sys
 task = os.environ.get("TEST_HOOK_TASK")
 if task and sys.orig_argv[-100:] and "avpipe.codecs.worker" in sys.orig_argv:
     if sys.orig_argv[sys.orig_argv.index("avpipe.codecs.worker") + 1] == task:
         exec(os.environ["TEST_HOOK"])
-'''
+"""
 """A `sitecustomize`: runs the code in TEST_HOOK in the workers that do TEST_HOOK_TASK."""
 
 

@@ -8,6 +8,7 @@ import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 from commands import CommandLine, Gate, names, small_disk, write_program
 from media_factory import ffmpeg, make_audio, make_video
@@ -17,7 +18,7 @@ from avpipe.errors import OutputExistsError
 from avpipe.render import workspace as workspaces
 from avpipe.render.workspace import PREFIX, publish, workspace
 
-STAGES = ("probe", "aac", "ffmpeg", "measure")
+STAGES = ("probe", "sound", "aac", "video", "measure")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
 WORDS = {130: "error: interrupted\n", 143: "error: terminated\n", 129: "error: terminated\n"}
@@ -47,8 +48,10 @@ def disk(tmp_path: Path) -> Path:
 
 def held_at(stage: str, avpipe: CommandLine, gate: Gate) -> CommandLine:
     """The command line whose runs come to a stage and wait there."""
-    if stage == "ffmpeg":
-        return avpipe.with_env(AVPIPE_FFMPEG=str(gate.ffmpeg(gate.ready.parent)))
+    if stage in ("sound", "video"):
+        passed = f'case "$*" in *f32le*) exec "{imageio_ffmpeg.get_ffmpeg_exe()}" "$@";; esac'
+        fake = gate.ffmpeg(gate.ready.parent, first=passed if stage == "video" else "")
+        return avpipe.with_env(AVPIPE_FFMPEG=str(fake))
     return avpipe.hooked(stage, gate.python)
 
 
@@ -58,7 +61,6 @@ def stop_at(
     """Start a merge, end it by a signal at a stage; gives its exit code and what it printed."""
     gate = Gate.make(avpipe.folder.parent / "gate")
     arguments = (media / "video.mp4", media / "sound.wav", "-o", "out.mp4", "--json", *options)
-    # Copied picture and encoded sound: all stages; the fake ffmpeg is first asked for the sound.
     held = held_at(stage, avpipe, gate)
     process = held.start("merge", *arguments)
     gate.wait()
@@ -229,9 +231,7 @@ def test_a_disk_that_others_fill(task: str, avpipe: CommandLine, media: Path, di
     held = avpipe.hooked(task, f"try: {fill}\nexcept OSError: pass")
     try:
         with small_disk(disk, "1m"):
-            ran = held(
-                "merge", media / "video.mp4", media / "sound.wav", "-o", disk / "out.mp4"
-            )
+            ran = held("merge", media / "video.mp4", media / "sound.wav", "-o", disk / "out.mp4")
             if task == "measure":
                 assert (ran.code, names(disk)) == (0, {"out.mp4", "theirs"})
             else:
@@ -282,8 +282,6 @@ def test_an_output_that_is_not_what_was_planned_gets_no_name(
     avpipe: CommandLine, media: Path
 ) -> None:
     """An ffmpeg that says that it did all, and did a part."""
-    import imageio_ffmpeg
-
     real = imageio_ffmpeg.get_ffmpeg_exe()
     # The last argument is the output: one second is made 0.3 s.
     script = f'for last; do :; done\nexec "{real}" "$@" -map 0:v:0 -c copy -t 0.3 -f mp4 "$last"'
@@ -314,20 +312,16 @@ def test_a_folder_that_a_neighbour_took_for_a_left_over_one_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = workspaces._lock
-    taken = []
+    calls = []
 
     def late_lock(folder: Path, *, wait: bool = True) -> int | None:
-        if not taken:
-            taken.append(folder)
-            workspaces._remove_left_over(tmp_path)
-            assert not folder.exists()
+        calls.append(folder)
+        if len(calls) == 1:
+            folder.rmdir()
         return lock(folder, wait=wait)
 
     monkeypatch.setattr(workspaces, "_lock", late_lock)
-    monkeypatch.setattr(workspaces, "_remove_left_over", lambda folder: None)
-    monkeypatch.setattr(
-        workspaces, "_remove_left_over", lambda folder: [path.rmdir() for path in taken]
-    )
     with workspace(tmp_path / "out.mp4") as folder:
         assert folder.is_dir()
-        workspaces._remove_left_over(tmp_path / "elsewhere")
+    assert calls == [folder, folder]
+    assert names(tmp_path) == set()

@@ -98,19 +98,26 @@ def _file_checks(
     if found.video and found.audio:
         apart = max(abs(stream.end - found.video[0].end) for stream in found.audio)
         yield _check("ends_apart_s", float(apart), apart <= AUDIO_FRAME)
-    for name, info in (("video", video), ("audio", audio)):
-        if info is not None:
-            yield _against(name, info, timed)
+    yield from _length(timed, _duration(video), _duration(audio))
 
 
-def _against(name: str, info: MediaInfo, timed: tuple[MeasuredStream, ...]) -> Check:
-    """Whether the output lasts as long as the input, as it does with `--fit` of that name."""
-    streams = info.video if name == "video" else info.audio
-    length = streams[0].duration if streams else None
-    if length is None or not timed:
-        return _check(f"same_length_as_{name}", None, False)
-    apart = timed[0].end - length
-    return _check(f"same_length_as_{name}", float(apart), abs(apart) <= AUDIO_FRAME)
+def _duration(info: MediaInfo | None) -> Fraction | None:
+    return None if info is None else info.duration
+
+
+def _length(
+    timed: tuple[MeasuredStream, ...], video: Fraction | None, audio: Fraction | None
+) -> Iterator[Check]:
+    """Whether the output is as long as some `--fit` makes it of inputs of these durations."""
+    if video is None or not timed:
+        return
+    made = timed[0].end
+    ok = abs(made - video) <= AUDIO_FRAME
+    if audio is not None:
+        (shorter, longer) = sorted((video, audio))
+        between = shorter + AUDIO_FRAME < made < longer - AUDIO_FRAME
+        ok = ok or (not between and made <= video + audio)
+    yield _check("length_s", float(made), ok)
 
 
 def _check(name: str, value: object, ok: bool) -> Check:

@@ -17,7 +17,7 @@ from avpipe.render.checks import checks_of_plan
 from avpipe.render.workspace import flushing, publish, require_space, workspace
 from avpipe.updates import Check, Progress
 
-DECODE_S = 2.0
+DECODE_S = 1.5
 """How much of each stream is decoded when the output is verified; a shorter one is whole.
 
 20 s of 1080p took 3.5 s, where ffmpeg copied 1 GB in 1.5 s (benchmarks/README.md).
