@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from avpipe.codecs.packet_scan import Scan
+from avpipe.codecs.packet_track import Track
 from avpipe.media import AudioStream, Problem, Severity, VideoStream
 
 TRUNCATED = "The file is cut off: its own index speaks of more than it holds."
@@ -42,7 +43,7 @@ class Findings:
 
 def find_damage(findings: Findings, seen: Scan, cut: bool, container: str) -> None:
     """Note what the packets tell of damage to the file."""
-    if any(track.cut for track in seen.tracks) or (cut and container != "mov"):
+    if any(track.cut for track in seen.tracks) or (cut and container != "mov") or (container == "flac" and any(_ends_early(track) for track in seen.tracks)):
         findings.error("truncated", TRUNCATED)
     elif container in _KEEPS_FLAGS and any(track.damaged for track in seen.tracks):
         findings.error("truncated", "The file is cut off: its last packet is not whole.")
@@ -56,6 +57,12 @@ def find_damage(findings: Findings, seen: Scan, cut: bool, container: str) -> No
         findings.warn("missing_timestamps", "Some frames don't say when they are to be shown.")
     if any(track.falls for track in seen.tracks):
         findings.warn("non_monotonic_dts", "The time stamps of the file run backwards in places.")
+
+
+def _ends_early(track: Track) -> bool:
+    """Whether the packets end before the length that the stream's own header gives."""
+    told = track.stream.duration
+    return track.whole and bool(told) and (track.end or 0) < told - track.longest
 
 
 def find_absence(

@@ -24,8 +24,26 @@ PEAK_LIMIT = 0.98
 """Where the sum of two sounds is held, linear."""
 TAIL_S = Fraction(1)
 """Packets this near to the last frame are told to last until the end of the output."""
+SCALE_MATRICES = {
+    "bt470bg": "bt470",
+    "bt2020c": "bt2020",
+    "bt2020nc": "bt2020",
+} | {name: name for name in ("bt709", "fcc", "smpte170m", "smpte240m")}
+"""The colour matrices that the scale filter can be told, and its own names of them."""
+CUT_SUBTITLES = "noise=drop=lt(pts\\,0)"
+"""Of text that begins before 0 ffmpeg's demuxer takes the end for the start of the track, and all
+that follows comes too early. (setts could keep it, but in ffmpeg 5 it loses the last text.)"""
+NEAR_S = Fraction(1, 2000)
+"""No two frames are this near to each other."""
+UNTIMED = ("avi",)
+"""Containers without presentation times: ffmpeg's own guess may be a frame late."""
 GOP_S = 5
 """The longest way between two key frames, so that players can seek."""
+
+# ffmpeg-python takes no name that is not UTF-8, which Python spells with lone surrogates: inside
+# its graph they are private characters of plane 16.
+_AS_TEXT = {0xDC00 + byte: 0x10DC00 + byte for byte in range(0x80, 0x100)}
+_AS_BYTES = {there: here for here, there in _AS_TEXT.items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +58,7 @@ class Prepared:
 
 def source_url(path: str) -> str:
     """A file's name as ffmpeg cannot take it for an option or a protocol."""
-    return f"file:{path}"
+    return f"file:{path}".translate(_AS_TEXT)
 
 
 def audio_arguments(recipe: Recipe, track: int, target: str) -> list[str]:
@@ -83,13 +101,15 @@ def merge_arguments(recipe: Recipe, prepared: Prepared, target: str) -> list[str
     ]
     if subtitles:
         options["c:s"] = "mov_text"
+        if recipe.timeline.video.source_in > 0:
+            options["bsf:s"] = CUT_SUBTITLES
     node = ffmpeg.output(picture, *sounds, *subtitles, target, **options)
     return [text for pair in before.items() for text in (f"-{pair[0]}", pair[1])] + _arguments(node)
 
 
 def _arguments(node: Any) -> list[str]:
     arguments: list[str] = node.global_args("-copyts").overwrite_output().get_args()
-    return arguments
+    return [text.translate(_AS_BYTES) for text in arguments]
 
 
 class _Inputs:
@@ -136,12 +156,19 @@ class _Inputs:
 
     def _shift(self, source: int) -> Fraction:
         """What is added to a file's own times, so that zero is the start of the output."""
-        timeline = self._recipe.timeline
         if source == CAMERA:
-            (segment, start) = (timeline.video, self._recipe.camera.video[0].start)
-        else:
-            (segment, start) = (timeline.audio[-1], self._recipe.recorder.audio[0].start)
-        return segment.start - segment.source_in - (start or 0)
+            return _camera_shift(self._recipe)[0]
+        segment = self._recipe.timeline.audio[-1]
+        return segment.start - segment.source_in - (self._recipe.recorder.audio[0].start or 0)
+
+
+def _camera_shift(recipe: Recipe) -> tuple[Fraction, Fraction]:
+    """What is added to the camera's times: whole ticks of its picture, and the rest."""
+    (part, facts) = (recipe.timeline.video, recipe.camera.video[0])
+    start = 0 if recipe.camera.container in UNTIMED else facts.start or 0
+    shift = part.start - part.source_in - start
+    ticks = round(shift / facts.time_base) * facts.time_base
+    return ticks, shift - ticks
 
 
 def _tracks(recipe: Recipe, inputs: _Inputs) -> list[Any]:
@@ -164,7 +191,8 @@ def _sound(recipe: Recipe, part: Segment, inputs: _Inputs) -> Any:
     total = recipe.audio_samples
     if part.source == CAMERA:
         # The camera's sound belongs to its picture: it is placed by its time stamps.
-        node = node.filter(
+        rest = _camera_shift(recipe)[1]
+        node = node.filter("asetpts", expr=f"PTS+{float(rest):.7f}/TB").filter(
             "aresample", sample_rate=AUDIO_RATE, **{"async": 1}, first_pts=0, min_hard_comp=0.01
         )
         if part.gain_db:
@@ -215,7 +243,7 @@ def _draw(recipe: Recipe, how: PictureEncode, chosen: Encoder, inputs: _Inputs) 
     part = recipe.timeline.video
     node = inputs.stream(CAMERA, part.stream)
     if recipe.camera.picture is None:
-        node = _placed(node, recipe)
+        node = _placed(node, recipe, how)
     if how.deinterlace:
         node = node.filter("bwdif", mode="send_frame", parity="auto", deint="all")
     if how.tone_map is not None:
@@ -238,14 +266,32 @@ def _framed(node: Any, recipe: Recipe, how: PictureEncode, chosen: Encoder) -> A
     """Frames of the output's size, pixel shape and pixel format."""
     node = _scaled(node, recipe, how)
     node = node.filter("setsar", sar="1").filter("format", pix_fmts=chosen.pixel_format)
+    # ffmpeg 9 takes what the frames tell, even "unknown", over the options of the encoder.
+    node = node.filter(
+        "setparams", color_primaries="bt709", color_trc="bt709", colorspace="bt709", range="tv"
+    )
     for name, arguments in chosen.filters:
         node = node.filter(name, **arguments)
     return node
 
 
-def _placed(node: Any, recipe: Recipe) -> Any:
+def _moved(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
+    """Frames at the times that the ticks of their file cannot tell."""
+    (ticks, rest) = _camera_shift(recipe)
+    if recipe.camera.container in UNTIMED:
+        # From here on the first frame's time is that of the shift, whatever ffmpeg guessed.
+        node = node.filter("setpts", expr="PTS-STARTPTS")
+        rest += ticks
+    if not rest:
+        return node
+    node = node.filter("settb", expr=_ratio(how.time_base))
+    return node.filter("setpts", expr=f"PTS+{round(rest / how.time_base)}")
+
+
+def _placed(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
     """The frames that are seen, each at its time; the first one from the very start."""
     facts = recipe.camera.video[0]
+    node = _moved(node, recipe, how)
     if recipe.timeline.video.source_in <= 0:
         return node.filter("setpts", expr="if(eq(N,0),0,PTS)")
     if facts.frame_rate and facts.variable_frame_rate is False:
@@ -280,8 +326,8 @@ def _scaled(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
         "out_color_matrix": "bt709",
         "out_range": "tv",
     }
-    if how.tone_map is None and recipe.camera.picture is None:
-        arguments["in_color_matrix"] = how.matrix
+    if how.tone_map is None and recipe.camera.picture is None and how.matrix in SCALE_MATRICES:
+        arguments["in_color_matrix"] = SCALE_MATRICES[how.matrix]
     node = node.filter("scale", **arguments)
     (width, height) = (recipe.timeline.width, recipe.timeline.height)
     if how.frame is Frame.FIT:
@@ -321,13 +367,24 @@ def _frame_timing(recipe: Recipe) -> str:
     # PTS and DTS are named, since without them the filter sets the PTS to the DTS.
     expressions = {"pts": "PTS", "dts": "DTS"}
     if recipe.encode is None and part.start > 0:
-        expressions = {"pts": "if(eq(N,0),0,PTS)", "dts": "if(eq(N,0),DTS-PTS,DTS)"}
+        expressions |= _held_start(recipe, time_base)
     # The track's length is told in decoding times too, which begin before 0 where frames are
     # reordered; what that is too long by is cut by the edit list.
     rest = f"max({end}-PTS,{end}-DTS+STARTDTS)"
     expressions["duration"] = f"if(gte(PTS,{last})*lt(PTS,{end}),{rest},DURATION)"
     parts = ":".join(f"{name}={_escape(text)}" for name, text in expressions.items())
     return f"setts={parts}"
+
+
+def _held_start(recipe: Recipe, time_base: Fraction) -> dict[str, str]:
+    """Times with the first frame shown at 0, and those that were hidden before it still hidden."""
+    facts = recipe.camera.video[0]
+    late = round((_camera_shift(recipe)[0] + (facts.start or 0)) / time_base)
+    near = int(NEAR_S / time_base)
+    return {
+        "pts": f"if(lt(PTS,{late - near}),PTS-{late},if(lte(PTS,{late + near}),0,PTS))",
+        "dts": f"if(lte(DTS,{late + near}),min(DTS-{late},0),DTS)",
+    }
 
 
 def _track_time_base(recipe: Recipe) -> Fraction:

@@ -6,10 +6,15 @@ ffmpeg before 8 cannot decode an animated WebP and turns no PNG by its EXIF; Pil
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import av
 
 from avpipe.codecs.pictures import frames
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from PIL.Image import Image
 
 TICK = Fraction(1, 1000)
 """The time base of the video: animations are timed in milliseconds."""
@@ -24,19 +29,28 @@ def write_frames(source: str, target: str) -> None:
     """
     with av.open(f"file:{target}", "w", format="mov") as container:
         stream = None
-        ticks = 0
+        (count, ticks) = (0, 0)
         for image, seconds in frames(source):
             if stream is None:
                 stream = container.add_stream("png", rate=25)
                 stream.width, stream.height, stream.pix_fmt = image.width, image.height, "rgb24"
                 stream.time_base = stream.codec_context.time_base = TICK
-            frame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
-            frame.time_base = TICK
-            frame.pts = ticks
             length = round(seconds / TICK) or STILL_TICKS
-            for packet in stream.encode(frame):
-                packet.pts = packet.dts = ticks
-                packet.duration = length
-                packet.time_base = TICK
-                container.mux(packet)
-            ticks += length
+            _write_frame(container, stream, image, ticks, length)
+            (count, ticks) = (count + 1, ticks + length)
+        if stream is not None and count > 1:
+            # ffmpeg 5 begins the next round one tick after the time of the last frame.
+            _write_frame(container, stream, image, ticks - 1, 1)
+
+
+def _write_frame(
+    container: OutputContainer, stream: av.VideoStream, image: Image, ticks: int, length: int
+) -> None:
+    frame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
+    frame.time_base = TICK
+    frame.pts = ticks
+    for packet in stream.encode(frame):
+        packet.pts = packet.dts = ticks
+        packet.duration = length
+        packet.time_base = TICK
+        container.mux(packet)

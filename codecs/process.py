@@ -14,6 +14,7 @@ import errno
 import functools
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -33,6 +34,8 @@ STALL_S = 300.0
 """How long a child may go without a sign of progress."""
 TERMINATE_GRACE_S = 3.0
 """How long a child has between SIGTERM and SIGKILL."""
+WAKE_S = 0.5
+"""How long a read waits at most before the interpreter can look at signals."""
 _STOPPING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -98,8 +101,13 @@ class Child:
 
     def lines(self) -> Iterator[str]:
         """What the child prints, line by line, without the line ends."""
-        for line in self.stdout:
-            yield line.decode(errors="replace").rstrip("\r\n")
+        rest = b""
+        while data := self._read_some():
+            (*whole, rest) = (rest + data).split(b"\n")
+            for line in whole:
+                yield line.decode(errors="replace").rstrip("\r")
+        if rest:
+            yield rest.decode(errors="replace")
 
     def finish(self, doing: str) -> None:
         """Wait for the child's end. Raises ChildFailedError or StalledError where it failed."""
@@ -160,6 +168,16 @@ class Child:
                 self._popen.terminate()
             else:
                 os.killpg(self._popen.pid, number)
+
+    def _read_some(self) -> bytes:
+        """What the child prints next. A signal that came just before the wait is seen soon."""
+        handle = self.stdout.fileno()
+        if sys.platform != "win32":
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            while not poll.poll(WAKE_S * 1000):
+                pass  # the interpreter runs the signal's handler here
+        return os.read(handle, 65536)
 
     def _drain(self) -> None:
         if self._popen.stderr is None:

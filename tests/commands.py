@@ -164,7 +164,8 @@ class Gate:
     @property
     def python(self) -> str:
         """For a hook."""
-        return f"open({str(self.ready)!r}, 'w').write('x'); open({str(self.block)!r}).read()"
+        wait = "while True: select.select([], [], [], 0.1)"  # where no signal is overlooked
+        return f"import select\nopen({str(self.ready)!r}, 'w').write('x')\n{wait}\n"
 
     def ffmpeg(self, folder: Path, first: str = "") -> Path:
         """A program in the place of ffmpeg whose own child waits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -99,9 +100,7 @@ def assert_shows(
         assert abs(frame.time - time) <= within_s, (number, float(frame.time), float(time))
 
 
-def shown_from(
-    made: MadeVideo, origin: Fraction, duration: Fraction
-) -> list[tuple[Fraction, int]]:
+def shown_from(made: MadeVideo, origin: Fraction, duration: Fraction) -> list[tuple[Fraction, int]]:
     """When which frame is shown in an output that begins at `origin` of the video's time line."""
     times = [time - made.frame_times[0] - origin for time in made.frame_times]
     first = max((index for index, time in enumerate(times) if time <= 0), default=0)
@@ -110,14 +109,18 @@ def shown_from(
 
 
 def payloads(path: Path, kind: str) -> list[str]:
-    """The hash of every packet of the first stream of a kind, in the order of decoding.
-
-    Parameter sets within packets are left out: MP4 keeps them in its header.
-    """
+    """The hash of every packet of the first stream of a kind, in the order of decoding."""
     with av.open(f"file:{path.absolute()}") as file:
         stream = next(stream for stream in file.streams if stream.type == kind)
-        return [
-            hashlib.sha256(bytes(packet)).hexdigest()
-            for packet in file.demux(stream)
-            if packet.size
-        ]
+        packets = [bytes(packet) for packet in file.demux(stream) if packet.size]
+    if path.suffix == ".ts":
+        packets = [_counted(packet) for packet in packets]
+    if path.suffix == ".aac":  # MP4 keeps the ADTS header of each packet in its index
+        packets = [packet[7:] for packet in packets]
+    return [hashlib.sha256(packet).hexdigest() for packet in packets]
+
+
+def _counted(packet: bytes) -> bytes:
+    """H.264 units that begin with their length, as in MP4, not with a start code."""
+    units = [unit for unit in re.split(rb"\x00{2,3}\x01", packet) if unit]
+    return b"".join(len(unit).to_bytes(4) + unit for unit in units)

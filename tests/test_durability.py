@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import textwrap
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def avpipe(tmp_path: Path) -> Iterator[CommandLine]:
     folder = tmp_path / "work"
     folder.mkdir()
@@ -41,7 +42,7 @@ def avpipe(tmp_path: Path) -> Iterator[CommandLine]:
     line.assert_alone()
 
 
-@pytest.fixture()
+@pytest.fixture
 def disk(tmp_path: Path) -> Path:
     return tmp_path / "disk"
 
@@ -106,17 +107,17 @@ def test_a_closed_terminal_leaves_nothing(avpipe: CommandLine, media: Path) -> N
     assert names(avpipe.folder) == set()
 
 
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_signal_during_a_real_encode(
     number: signal.Signals, avpipe: CommandLine, tmp_path: Path
 ) -> None:
     """The bundled ffmpeg and the AAC worker, in the middle of minutes of work."""
-    Image.effect_noise((1920, 1080), 80).convert("RGB").save(tmp_path / "picture.png")
+    Image.effect_noise((640, 360), 80).convert("RGB").save(tmp_path / "picture.png")
     with wave.open(str(tmp_path / "long.wav"), "wb") as file:
         file.setparams((1, 1, 8000, 0, "NONE", "NONE"))
         file.writeframes(bytes(8000 * 600))
     arguments = (tmp_path / "picture.png", tmp_path / "long.wav", "-o", "out.mp4", "--json")
-    process = avpipe.start("merge", *arguments)
+    process = avpipe.start("merge", *arguments, "--quality", "high")
     assert process.stdout is not None
     for line in process.stdout:
         event = json.loads(line)
@@ -135,13 +136,29 @@ def test_a_signal_before_anything_is_imported_gives_no_traceback(avpipe: Command
     gate = Gate.make(avpipe.folder.parent / "gate")
     shadow = avpipe.folder.parent / "shadow"
     shadow.mkdir()
-    (shadow / "click.py").write_text(gate.python)
+    (shadow / "click.py").write_text(f"import sys\nsys.path.remove({str(shadow)!r})\n{gate.python}")
     process = avpipe.with_env(PYTHONPATH=str(shadow)).start("--version")
     gate.wait()
     process.send_signal(signal.SIGINT)
     (_, err) = process.communicate(timeout=20)
-    assert "KeyboardInterrupt" not in err
-    assert process.returncode in (1, 130)
+    assert (process.returncode, err) == (130, WORDS[130])
+
+
+def test_a_signal_that_a_finalizer_swallows_ends_the_run_all_the_same(avpipe: CommandLine) -> None:
+    """What is raised while an object is taken down is lost; held there, at the import of click."""
+    gate = Gate.make(avpipe.folder.parent / "gate")
+    shadow = avpipe.folder.parent / "shadow"
+    shadow.mkdir()
+    program = f"import sys\nsys.path.remove({str(shadow)!r})\nclass Thing:\n  def __del__(self):\n"
+    program += textwrap.indent(gate.python, "    ")
+    (shadow / "click.py").write_text(f"{program}\nThing()\n{gate.python}")
+    process = avpipe.with_env(PYTHONPATH=str(shadow)).start("--version")
+    gate.wait()
+    process.send_signal(signal.SIGTERM)
+    gate.wait()
+    (_, err) = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert err.endswith(WORDS[143])
 
 
 def test_the_next_run_tidies_after_a_killed_one_and_leaves_a_running_one_alone(
@@ -180,7 +197,7 @@ def test_a_second_signal_does_not_disturb_the_tidying(avpipe: CommandLine, media
     assert names(avpipe.folder) == set()
 
 
-@pytest.fixture()
+@pytest.fixture
 def noisy(tmp_path: Path) -> Path:
     """A video that no encoder can make small."""
     path = tmp_path / "noisy.mp4"
@@ -283,14 +300,19 @@ def test_an_output_that_is_not_what_was_planned_gets_no_name(
 ) -> None:
     """An ffmpeg that says that it did all, and did a part."""
     real = imageio_ffmpeg.get_ffmpeg_exe()
-    # The last argument is the output: one second is made 0.3 s.
-    script = f'for last; do :; done\nexec "{real}" "$@" -map 0:v:0 -c copy -t 0.3 -f mp4 "$last"'
+    # The last file named is the output: one second is made 0.3 s.
+    script = f"""for word; do case $word in file:*) last=$word;; esac; done
+path=${{last#file:}}
+'{real}' "$@" &&
+'{real}' -v error -nostdin -i "$path" -c copy -t 0.3 -movflags +faststart -y "$path.mp4" &&
+mv "$path.mp4" "$path"
+"""
     program = write_program(avpipe.folder.parent / "bin" / "ffmpeg", script)
     ran = avpipe.with_env(AVPIPE_FFMPEG=str(program))(
         "merge", media / "video.mp4", media / "video.mp4", "-o", "out.mp4"
     )
     assert ran.code == 1
-    assert ran.error.startswith(("the output is not what was planned", "making the video"))
+    assert ran.error.startswith("the output is not what was planned: video_packets is ")
     assert names(avpipe.folder) == set()
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
-from types import FrameType
 
+from avpipe.cli import signals
 from avpipe.errors import StoppedError
 
 
@@ -19,16 +18,16 @@ def main() -> None:
     """Run the command line and end the process with the exit code of the contract."""
     try:
         code = _run(sys.argv[1:])
-    except StoppedError as error:  # while it was being told how the run ended
+    except StoppedError as error:  # just when it had ended anyhow
         code = error.exit_code
-    _ignore_signals()
+    signals.ignore()
     _let_go_of_output()
     sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
     try:
-        _catch_signals()
+        signals.catch()
         _prepare_output()
         from avpipe.cli.group import group
 
@@ -39,33 +38,11 @@ def _run(arguments: list[str]) -> int:
     except SystemExit as end:
         code = end.code
     except (Exception, StoppedError) as error:
+        signals.ignore()
         from avpipe.cli.output import tell_error
 
         return tell_error(error, as_json="--json" in arguments, debug="--debug" in arguments)
     return code if isinstance(code, int) else 0
-
-
-def _stopping_signals() -> list[signal.Signals]:
-    named = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        named.append(signal.SIGHUP)  # which nohup has ignored
-    return named
-
-
-def _catch_signals() -> None:
-    for number in _stopping_signals():
-        signal.signal(number, _stop)
-
-
-def _ignore_signals() -> None:
-    for number in _stopping_signals():
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """End the run: what is open cleans up on the way out, undisturbed by a second signal."""
-    _ignore_signals()
-    raise StoppedError(number)
 
 
 def _prepare_output() -> None:

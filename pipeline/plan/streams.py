@@ -16,6 +16,8 @@ AAC_FRAME_S = Fraction(AAC_FRAME, AUDIO_RATE)
 COPY_PROFILES = ("Constrained Baseline", "Baseline", "Main", "High")
 """The H.264 profiles that every player decodes."""
 COPY_PIXEL_FORMATS = ("yuv420p", "yuvj420p")
+COARSEST_TICK_S = Fraction(1, 500)
+"""With a coarser one a moved picture would be more than a millisecond off its sound."""
 TIMED_CONTAINERS = ("mov", "matroska", "mpegts", "flv")
 """Containers whose PTS can be carried over packet by packet; AVI, for one, has none."""
 
@@ -61,6 +63,8 @@ def _time_reasons(video: VideoStream, layout: Layout) -> list[tuple[str, str]]:
         found.append(
             ("cut", f"the first {float(layout.video.source_in):.3f} s of the video are cut off")
         )
+    if layout.video.start > 0 and video.time_base > COARSEST_TICK_S:
+        found.append(("clock", "the clock of the video is too coarse to move it"))
     if video.dts_rises is False:
         found.append(("timestamps", "the time stamps of the video are damaged"))
     return found
