@@ -16,7 +16,7 @@ import ffmpeg
 
 from avpipe.codecs.encoders import Encoder, encoder
 from avpipe.codecs.index_room import index_options
-from avpipe.media import AudioStream, Hdr, MediaInfo, PictureKind
+from avpipe.media import AudioStream, Hdr, MediaInfo, PictureKind, VideoStream
 from avpipe.recipe import AUDIO_BIT_RATE, AUDIO_RATE, CAMERA, Action, Frame, PictureEncode, Recipe
 from avpipe.timeline import Segment
 
@@ -244,6 +244,8 @@ def _draw(recipe: Recipe, how: PictureEncode, chosen: Encoder, inputs: _Inputs) 
     node = inputs.stream(CAMERA, part.stream)
     if recipe.camera.picture is None:
         node = _placed(node, recipe, how)
+    if recipe.camera.picture is PictureKind.ANIMATION:
+        node = _in_rounds(node, recipe.camera.video[0])
     if how.deinterlace:
         node = node.filter("bwdif", mode="send_frame", parity="auto", deint="all")
     if how.tone_map is not None:
@@ -254,6 +256,18 @@ def _draw(recipe: Recipe, how: PictureEncode, chosen: Encoder, inputs: _Inputs) 
         node = node.filter("settb", expr=_ratio(how.time_base))
         node = node.filter("setpts", expr=f"round(PTS/{how.frame_ticks})*{how.frame_ticks}")
     return _framed(node, recipe, how, chosen)
+
+
+def _in_rounds(node: Any, facts: VideoStream) -> Any:
+    """Each round of an animation begins when the last frame of the one before has had its time.
+
+    ffmpeg 5 gives that frame the average time of all.
+    """
+    if not facts.packets or facts.duration is None:
+        return node
+    (count, seconds) = (facts.packets, float(facts.duration))
+    begin = f"if(eq(mod(N,{count}),0),st(0,PTS))"
+    return node.filter("setpts", expr=f"{begin};floor(N/{count})*{seconds:.6f}/TB+PTS-ld(0)")
 
 
 def _repeated(node: Any, how: PictureEncode) -> Any:

@@ -29,7 +29,7 @@ def write_frames(source: str, target: str) -> None:
     """
     with av.open(f"file:{target}", "w", format="mov") as container:
         stream = None
-        (count, ticks) = (0, 0)
+        ticks = 0
         for image, seconds in frames(source):
             if stream is None:
                 stream = container.add_stream("png", rate=25)
@@ -37,10 +37,7 @@ def write_frames(source: str, target: str) -> None:
                 stream.time_base = stream.codec_context.time_base = TICK
             length = round(seconds / TICK) or STILL_TICKS
             _write_frame(container, stream, image, ticks, length)
-            (count, ticks) = (count + 1, ticks + length)
-        if stream is not None and count > 1:
-            # ffmpeg 5 begins the next round one tick after the time of the last frame.
-            _write_frame(container, stream, image, ticks - 1, 1)
+            ticks += length
 
 
 def _write_frame(

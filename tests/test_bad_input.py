@@ -14,6 +14,9 @@ from media_factory import ffmpeg, make_audio, make_video
 REAL = Path("/work/shared/media/bad")
 NEEDED = pytest.mark.skipif(not REAL.is_dir(), reason=f"{REAL} is not there")
 VIDEO, SOUND = "video.mp4", "sound.wav"
+CUT_VIDEOS = ("front.mp4", "video.mp4", "video.mkv")
+CUT_SOUNDS = ("sound.wav", "sound.mp3", "sound.m4a", "sound.flac")
+"""The MP3 with a header that counts its frames; a part of one without is a whole MP3."""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ffmpeg("-i", folder / VIDEO, "-c", "copy", "-movflags", "+faststart", folder / "front.mp4")
     ffmpeg("-i", folder / VIDEO, "-c", "copy", folder / "video.mkv")
     make_video(folder / "silent.mp4", size=(160, 90), frames=10, flashes=(), audio=None)
-    for name in (SOUND, "sound.mp3", "sound.m4a", "sound.flac"):
+    for name in CUT_SOUNDS:
         make_audio(folder / name, duration=2, noise=0.1)
     return folder
 
@@ -110,21 +113,37 @@ def test_sound_given_as_the_video_and_no_sound_as_the_audio(
     assert "hint: give the video first and the audio second" in swapped.err
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
-@pytest.mark.parametrize("name", ["front.mp4", "video.mp4", "video.mkv"])
-def test_a_truncated_video(name: str, share: float, avpipe: CommandLine, media: Path) -> None:
-    whole = (media / name).read_bytes()
-    (avpipe.folder / f"cut-{name}").write_bytes(whole[: int(len(whole) * share)])
-    assert f"cut-{name}" in refused(avpipe, 1, f"cut-{name}", SOUND)
+TRUNCATED = [
+    *((name, share) for name in CUT_VIDEOS for share in (0.02, 0.3, 0.9)),
+    *((name, share) for name in CUT_SOUNDS for share in (0.01, 0.5)),
+]
 
 
-@pytest.mark.parametrize("share", [0.01, 0.5])
-@pytest.mark.parametrize("name", ["sound.wav", "sound.mp3", "sound.m4a", "sound.flac"])
-def test_a_truncated_sound(name: str, share: float, avpipe: CommandLine, media: Path) -> None:
-    """A part of an MP3 is an MP3, unless its own header counts the frames."""
+def cut(media: Path, folder: Path, name: str, share: float) -> str:
+    """The name of a file that holds only a part of another."""
     whole = (media / name).read_bytes()
-    (avpipe.folder / f"cut-{name}").write_bytes(whole[: int(len(whole) * share)])
-    assert f"cut-{name}" in refused(avpipe, 1, VIDEO, f"cut-{name}")
+    (folder / f"{share}-{name}").write_bytes(whole[: int(len(whole) * share)])
+    return f"{share}-{name}"
+
+
+def test_truncated_files_are_told_wherever_they_are_cut(avpipe: CommandLine, media: Path) -> None:
+    paths = [cut(media, avpipe.folder, name, share) for name, share in TRUNCATED]
+    ran = avpipe("probe", "--json", *paths)
+    assert ran.code == 1
+    assert [entry["path"] for entry in ran.json["files"] if entry["supported"]] == []
+    assert len(ran.json["files"]) == len(paths)
+
+
+@pytest.mark.parametrize("name", CUT_VIDEOS)
+def test_a_truncated_video(name: str, avpipe: CommandLine, media: Path) -> None:
+    path = cut(media, avpipe.folder, name, 0.7)
+    assert path in refused(avpipe, 1, path, SOUND)
+
+
+@pytest.mark.parametrize("name", CUT_SOUNDS)
+def test_a_truncated_sound(name: str, avpipe: CommandLine, media: Path) -> None:
+    path = cut(media, avpipe.folder, name, 0.7)
+    assert path in refused(avpipe, 1, VIDEO, path)
 
 
 def test_files_of_no_length(avpipe: CommandLine) -> None:
@@ -196,7 +215,7 @@ def test_files_of_odd_names_are_merged(name: bytes, avpipe: CommandLine, media: 
     assert (ran.code, ran.err) == (0, "")
     done = ran.events[-1]
     assert os.fsencode(done["output"]["path"]) == os.path.join(folder, output)
-    assert os.stat(os.path.join(folder, output)).st_size == done["output"]["size_bytes"]
+    assert (avpipe.folder / os.fsdecode(output)).stat().st_size == done["output"]["size_bytes"]
 
 
 def test_odd_names_are_told_in_lines_that_any_terminal_takes(avpipe: CommandLine) -> None:

@@ -23,6 +23,8 @@ Rgb = NDArray[np.int_]
 
 CORNERS = np.array([[(200, 40, 40), (40, 180, 60)], [(50, 60, 200), (230, 230, 230)]])
 """The colours of the four quarters of a picture: red and green over blue and white."""
+SCALED = "scale=out_color_matrix={0}:out_range={1},format={2},setparams=colorspace={3}:range={4}"
+"""Filters that make YUV of RGB: matrix, range and pixel format, then both as they are tagged."""
 PQ_NITS = (0, 26, 203, 1000)
 
 
@@ -39,10 +41,7 @@ def draw(
     image = Image.fromarray(CORNERS.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
     picture = path.with_suffix(".png")
     image.save(picture)
-    steps = (
-        filters
-        or "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,setparams=colorspace=bt709:range=tv"
-    )
+    steps = filters or SCALED.format("bt709", "tv", "yuv420p", "bt709", "tv")
     words = (options or "-c:v libx264 -preset ultrafast -crf 6").split()
     source = ("-loop", "1", "-framerate", "25", "-t", "0.4", "-i", picture)
     run_ffmpeg(*source, "-vf", steps, *words, path)
@@ -111,7 +110,6 @@ def assert_standard(path: Path, size: tuple[int, int]) -> None:
     assert data.index(b"moov") < data.index(b"mdat")
 
 
-SCALED = "scale=out_color_matrix={0}:out_range={1},format={2},setparams=colorspace={3}:range={4}"
 SOURCES: dict[str, dict[str, str]] = {
     "bt601": {"filters": SCALED.format("bt601", "tv", "yuv420p", "smpte170m", "tv")},
     "untagged-sd": {"filters": "scale=out_color_matrix=bt601:out_range=tv,format=yuv420p"},

@@ -67,12 +67,9 @@ def test_an_animation_is_repeated_in_its_own_time(
     round_s = sum(LENGTHS) / 1000
     starts = [0.0, 0.04, 0.16, round_s, round_s + 0.04, round_s + 0.16, 2 * round_s]
     found = [float(frame.time) for frame in shown_frames(merged.path)]
-    for start, level in zip(starts, levels * 3, strict=False):
-        assert min(abs(time - start) for time in found) < 0.0001
+    assert found[:7] == pytest.approx(starts, abs=0.0001)
+    for start, level in zip(starts[:6], levels * 2, strict=True):
         assert int(frame_gray(merged.path, start + 0.001)[32, 48]) == pytest.approx(level, abs=3)
-        if start:  # the frame before it stands until then, but for a tick
-            before = frame_gray(merged.path, start - 0.002)[32, 48]
-            assert abs(int(before) - level) > 50
 
 
 @pytest.fixture(scope="session")
@@ -163,8 +160,8 @@ def test_subtitles_of_matroska_and_languages(tmp_path: Path, film: Path, ffmpeg:
     video = tmp_path / "film.mkv"
     tags = ("-metadata:s:s:0", "language=fra", "-metadata:s:v:0", "language=deu")
     run_ffmpeg("-i", film, *KEPT, "-c", "copy", "-c:s", "srt", *tags, video)
-    audio = tmp_path / "a.mka"
-    run_ffmpeg("-i", film, "-map", "0:a", "-c", "flac", "-metadata:s:a:0", "language=ita", audio)
+    audio = tmp_path / "a.m4a"
+    run_ffmpeg("-i", film, "-map", "0:a", "-c", "copy", "-metadata:s:a:0", "language=ita", audio)
     merged = merge(tmp_path, video, audio, ffmpeg=ffmpeg)
     assert subtitles(merged.path) == [
         (pytest.approx(a, abs=0.002), pytest.approx(b, abs=0.002), text) for a, b, text in CUES
