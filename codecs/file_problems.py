@@ -43,7 +43,11 @@ class Findings:
 
 def find_damage(findings: Findings, seen: Scan, cut: bool, container: str) -> None:
     """Note what the packets tell of damage to the file."""
-    if any(track.cut for track in seen.tracks) or (cut and container != "mov") or (container == "flac" and any(_ends_early(track) for track in seen.tracks)):
+    if (
+        any(track.cut for track in seen.tracks)
+        or (cut and container != "mov")
+        or (container == "flac" and any(_ends_early(track) for track in seen.tracks))
+    ):
         findings.error("truncated", TRUNCATED)
     elif container in _KEEPS_FLAGS and any(track.damaged for track in seen.tracks):
         findings.error("truncated", "The file is cut off: its last packet is not whole.")
@@ -61,8 +65,8 @@ def find_damage(findings: Findings, seen: Scan, cut: bool, container: str) -> No
 
 def _ends_early(track: Track) -> bool:
     """Whether the packets end before the length that the stream's own header gives."""
-    told = track.stream.duration
-    return track.whole and bool(told) and (track.end or 0) < told - track.longest
+    told = track.stream.duration or 0
+    return track.whole and (track.end or 0) < told - track.longest
 
 
 def find_absence(

@@ -7,7 +7,6 @@ Filter arguments go by keyword only; ffmpeg-python escapes positional ones once 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -16,27 +15,19 @@ import ffmpeg
 
 from avpipe.codecs.encoders import Encoder, encoder
 from avpipe.codecs.index_room import index_options
+from avpipe.codecs.timing import CUT_SUBTITLES, UNTIMED, camera_shift, frame_timing, track_time_base
 from avpipe.media import AudioStream, Hdr, MediaInfo, PictureKind, VideoStream
 from avpipe.recipe import AUDIO_BIT_RATE, AUDIO_RATE, CAMERA, Action, Frame, PictureEncode, Recipe
 from avpipe.timeline import Segment
 
 PEAK_LIMIT = 0.98
-"""Where the sum of two sounds is held, linear."""
-TAIL_S = Fraction(1)
-"""Packets this near to the last frame are told to last until the end of the output."""
+"""Where a sum of sounds or channels is held, linear."""
 SCALE_MATRICES = {
     "bt470bg": "bt470",
     "bt2020c": "bt2020",
     "bt2020nc": "bt2020",
 } | {name: name for name in ("bt709", "fcc", "smpte170m", "smpte240m")}
 """The colour matrices that the scale filter can be told, and its own names of them."""
-CUT_SUBTITLES = "noise=drop=lt(pts\\,0)"
-"""Of text that begins before 0 ffmpeg's demuxer takes the end for the start of the track, and all
-that follows comes too early. (setts could keep it, but in ffmpeg 5 it loses the last text.)"""
-NEAR_S = Fraction(1, 2000)
-"""No two frames are this near to each other."""
-UNTIMED = ("avi",)
-"""Containers without presentation times: ffmpeg's own guess may be a frame late."""
 GOP_S = 5
 """The longest way between two key frames, so that players can seek."""
 
@@ -80,8 +71,8 @@ def merge_arguments(recipe: Recipe, prepared: Prepared, target: str) -> list[str
         "movie_timescale": AUDIO_RATE,
         "map_metadata": CAMERA,
         "map_chapters": CAMERA,
-        "video_track_timescale": _track_time_base(recipe).denominator,
-        "bsf:v": _frame_timing(recipe),
+        "video_track_timescale": track_time_base(recipe).denominator,
+        "bsf:v": frame_timing(recipe),
     }
     if recipe.video is Action.COPY or recipe.encode is None:
         picture = inputs.stream(CAMERA, recipe.timeline.video.stream)
@@ -157,18 +148,9 @@ class _Inputs:
     def _shift(self, source: int) -> Fraction:
         """What is added to a file's own times, so that zero is the start of the output."""
         if source == CAMERA:
-            return _camera_shift(self._recipe)[0]
+            return camera_shift(self._recipe)[0]
         segment = self._recipe.timeline.audio[-1]
         return segment.start - segment.source_in - (self._recipe.recorder.audio[0].start or 0)
-
-
-def _camera_shift(recipe: Recipe) -> tuple[Fraction, Fraction]:
-    """What is added to the camera's times: whole ticks of its picture, and the rest."""
-    (part, facts) = (recipe.timeline.video, recipe.camera.video[0])
-    start = 0 if recipe.camera.container in UNTIMED else facts.start or 0
-    shift = part.start - part.source_in - start
-    ticks = round(shift / facts.time_base) * facts.time_base
-    return ticks, shift - ticks
 
 
 def _tracks(recipe: Recipe, inputs: _Inputs) -> list[Any]:
@@ -179,8 +161,7 @@ def _tracks(recipe: Recipe, inputs: _Inputs) -> list[Any]:
     if not recipe.timeline.mix:
         return sounds
     mixed = ffmpeg.filter(sounds, "amix", inputs=len(sounds), normalize=0, duration="longest")
-    limited = mixed.filter("alimiter", limit=PEAK_LIMIT, level=0, latency=1)
-    return [_exactly(limited, recipe.audio_samples)]
+    return [_exactly(_limited(mixed), recipe.audio_samples)]
 
 
 def _sound(recipe: Recipe, part: Segment, inputs: _Inputs) -> Any:
@@ -191,7 +172,7 @@ def _sound(recipe: Recipe, part: Segment, inputs: _Inputs) -> Any:
     total = recipe.audio_samples
     if part.source == CAMERA:
         # The camera's sound belongs to its picture: it is placed by its time stamps.
-        rest = _camera_shift(recipe)[1]
+        rest = camera_shift(recipe)[1]
         node = node.filter("asetpts", expr=f"PTS+{float(rest):.7f}/TB").filter(
             "aresample", sample_rate=AUDIO_RATE, **{"async": 1}, first_pts=0, min_hard_comp=0.01
         )
@@ -231,7 +212,13 @@ def _stereo(stream: Any, facts: AudioStream) -> Any:
         # No order is known: the tracks of a recorder, evenly on both sides.
         share = " + ".join(f"{1 / facts.channels:.6f}*c{n}" for n in range(facts.channels))
         return stream.filter("pan", args=f"stereo|c0={share}|c1={share}")
-    return stream.filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
+    stereo = stream.filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
+    # In floats ffmpeg keeps the level of the front channels, so that the sum may be too high.
+    return _limited(stereo) if facts.channels > 2 else stereo
+
+
+def _limited(node: Any) -> Any:
+    return node.filter("alimiter", limit=PEAK_LIMIT, level=0, latency=1)
 
 
 def _audio_facts(recipe: Recipe, part: Segment) -> AudioStream:
@@ -291,7 +278,7 @@ def _framed(node: Any, recipe: Recipe, how: PictureEncode, chosen: Encoder) -> A
 
 def _moved(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
     """Frames at the times that the ticks of their file cannot tell."""
-    (ticks, rest) = _camera_shift(recipe)
+    (ticks, rest) = camera_shift(recipe)
     if recipe.camera.container in UNTIMED:
         # From here on the first frame's time is that of the shift, whatever ffmpeg guessed.
         node = node.filter("setpts", expr="PTS-STARTPTS")
@@ -363,51 +350,6 @@ def _encode_options(how: PictureEncode, chosen: Encoder) -> dict[str, Any]:
         "force_key_frames": f"expr:gte(t,n_forced*{GOP_S})",
     }
     return options | chosen.options[how.quality]
-
-
-def _frame_timing(recipe: Recipe) -> str:
-    """A bitstream filter that lets the last packets last until the output's end.
-
-    That holds the picture where the sound lasts longer, and it is needed without: of a variable
-    frame rate ffmpeg 5 copies a wrong length of the last frame, and an encoder may tell none.
-    A copy that begins later than the output shows its first frame from the start.
-    """
-    part = recipe.timeline.video
-    # In ticks of the track, to which ffmpeg 5 has rescaled the packets here, but not `TB`.
-    time_base = _track_time_base(recipe)
-    (last, end) = (
-        math.ceil(time / time_base) for time in (part.end - TAIL_S, recipe.timeline.duration)
-    )
-    # PTS and DTS are named, since without them the filter sets the PTS to the DTS.
-    expressions = {"pts": "PTS", "dts": "DTS"}
-    if recipe.encode is None and part.start > 0:
-        expressions |= _held_start(recipe, time_base)
-    # The track's length is told in decoding times too, which begin before 0 where frames are
-    # reordered; what that is too long by is cut by the edit list.
-    rest = f"max({end}-PTS,{end}-DTS+STARTDTS)"
-    expressions["duration"] = f"if(gte(PTS,{last})*lt(PTS,{end}),{rest},DURATION)"
-    parts = ":".join(f"{name}={_escape(text)}" for name, text in expressions.items())
-    return f"setts={parts}"
-
-
-def _held_start(recipe: Recipe, time_base: Fraction) -> dict[str, str]:
-    """Times with the first frame shown at 0, and those that were hidden before it still hidden."""
-    facts = recipe.camera.video[0]
-    late = round((_camera_shift(recipe)[0] + (facts.start or 0)) / time_base)
-    near = int(NEAR_S / time_base)
-    return {
-        "pts": f"if(lt(PTS,{late - near}),PTS-{late},if(lte(PTS,{late + near}),0,PTS))",
-        "dts": f"if(lte(DTS,{late + near}),min(DTS-{late},0),DTS)",
-    }
-
-
-def _track_time_base(recipe: Recipe) -> Fraction:
-    """The time base of the output's video track: that of the packets that go into it."""
-    return recipe.encode.time_base if recipe.encode else recipe.camera.video[0].time_base
-
-
-def _escape(expression: str) -> str:
-    return expression.replace(",", "\\,")
 
 
 def _text(value: Fraction) -> str:

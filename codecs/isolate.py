@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from avpipe import jsonform
@@ -40,15 +42,44 @@ def probe_files(paths: Sequence[str]) -> Iterator[MediaInfo]:
             yield _crashed(left.pop(0), error)
 
 
+@contextlib.contextmanager
+def ready_measurer(path: str, *, decode_s: float) -> Iterator[Callable[[], Measured]]:
+    """`measure_file` for a file that is still being written: its worker starts meanwhile.
+
+    Gives a function that measures when called, once.
+    """
+    (told, tell) = os.pipe()
+    try:
+        argv = python_argv(WORKER, "measure", path, str(decode_s))
+        with Child(
+            argv, stdin=told, stall_s=math.inf, memory_bytes=machine_memory_bytes()
+        ) as child:
+            os.close(told)
+            told = -1
+
+            def measure() -> Measured:
+                nonlocal tell
+                child.expect_progress_within(patience_s(os.path.getsize(path)))  # noqa: PTH202
+                os.close(tell)
+                tell = -1
+                forms = [json.loads(line) for line in child.lines()]
+                child.finish("verifying the output")
+                return jsonform.decode(Measured, forms[0])
+
+            yield measure
+    finally:
+        for handle in (told, tell):
+            if handle >= 0:
+                os.close(handle)
+
+
 def measure_file(path: str, *, decode_s: float) -> Measured:
     """What a finished file really holds; up to `decode_s` seconds of it are decoded.
 
-    Raises ChildFailedError where it cannot be read.
+    Raises ChildFailedError where it cannot be read, StalledError where that takes too long.
     """
-    stall_s = patience_s(os.path.getsize(path))  # noqa: PTH202
-    arguments = (path, str(decode_s))
-    (form,) = _results("measure", *arguments, doing="verifying the output", stall_s=stall_s)
-    return jsonform.decode(Measured, form)
+    with ready_measurer(path, decode_s=decode_s) as measure:
+        return measure()
 
 
 def draw_picture(source: str, target: str) -> None:

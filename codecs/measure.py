@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 WINDOW_S = 0.25
 """How long each stretch is that is decoded of a long file, from a key frame on."""
+TAIL_FRAMES = 90
+"""How many frames after the last key frame are decoded; of most files that is all of them."""
 MAX_THREADS = 4
 """Each thread of a decoder has to be fed a frame more before the first one comes out."""
 
@@ -118,27 +120,35 @@ def _decode(
         return _decode_window(container, stream, 0.0, float("inf"))
     count = max(2, int(decode_s / WINDOW_S))
     starts = [(length_s - WINDOW_S) * number / (count - 1) for number in range(count)]
-    found = [_decode_window(container, stream, start, WINDOW_S) for start in starts]
+    found = [_decode_window(container, stream, start, WINDOW_S) for start in starts[:-1]]
+    found.append(_decode_window(container, stream, starts[-1], float("inf"), most=TAIL_FRAMES))
     return sum(decoded for decoded, _ in found), sum(errors for _, errors in found)
 
 
 def _decode_window(
-    container: InputContainer, stream: Stream, start_s: float, length_s: float
+    container: InputContainer,
+    stream: Stream,
+    start_s: float,
+    length_s: float,
+    *,
+    most: float = float("inf"),
 ) -> tuple[int, int]:
     """Decode from the key frame before a time on; to go on to that time may take ten times more."""
     import av
 
-    decoded = errors = 0
+    frames_seen = decoded = errors = 0
     end_s = None
     try:
         container.seek(int(start_s / float(stream.time_base or 1)), stream=stream)
         frames: Iterator[Any] = container.decode(stream)
         for frame in frames:
+            frames_seen += 1
             errors += bool(frame.is_corrupt)
             decoded += getattr(frame, "samples", 1)
             if end_s is None and frame.time is not None:
                 end_s = frame.time + length_s
-            if end_s is not None and frame.time is not None and frame.time >= end_s:
+            past = end_s is not None and frame.time is not None and frame.time >= end_s
+            if past or frames_seen >= most:
                 break
     except av.FFmpegError:
         errors += 1

@@ -99,6 +99,11 @@ class Child:
         """Say that the child made progress; it is stopped where nobody says so for `stall_s`."""
         self._signs += 1
 
+    def expect_progress_within(self, stall_s: float) -> None:
+        """Set the bound on the time without progress anew, from now on."""
+        self._stall_s = stall_s
+        self.sign_of_life()
+
     def lines(self) -> Iterator[str]:
         """What the child prints, line by line, without the line ends."""
         rest = b""

@@ -24,9 +24,16 @@ def probe(*paths: str) -> None:
 
 
 def measure(path: str, seconds: str) -> None:
-    """Print what a finished file really holds, decoding up to that many seconds of it."""
+    """Get ready, wait for the end of standard input, and print what a file really holds.
+
+    Up to that many seconds of it are decoded. PyAV takes as long to import as a file to measure,
+    and so the first can be done while the file is still being written.
+    """
+    import av  # noqa: F401
+
     from avpipe.codecs.measure import measure as measure_file
 
+    sys.stdin.buffer.read()
     _print(jsonform.encode(measure_file(path, decode_s=float(seconds))))
 
 

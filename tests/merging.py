@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +27,24 @@ AUDIO_FRAME = Fraction(1024, 48_000)
 SAMPLE_S = 0.0001
 """How far a click may be from its place."""
 
-_DEBIAN = "/usr/bin/ffmpeg"
-FFMPEGS = (
-    pytest.param(imageio_ffmpeg.get_ffmpeg_exe(), id="wheel"),
-    pytest.param(
-        _DEBIAN,
-        id="debian",
-        marks=pytest.mark.skipif(not Path(_DEBIAN).exists(), reason=f"{_DEBIAN} is not there"),
-    ),
+FFMPEGS = {"wheel": imageio_ffmpeg.get_ffmpeg_exe(), "debian": "/usr/bin/ffmpeg"}
+"""Two generations of ffmpeg by name: 9 and, on Debian 12, 5.1."""
+_MARKS = {
+    name: [pytest.mark.skipif(not Path(path).exists(), reason=f"{path} is not there")]
+    for name, path in FFMPEGS.items()
+}
+both_ffmpegs = pytest.mark.parametrize(
+    "ffmpeg", [pytest.param(name, marks=_MARKS[name]) for name in FFMPEGS]
 )
-both_ffmpegs = pytest.mark.parametrize("ffmpeg", FFMPEGS)
-"""Two generations of ffmpeg: the wheel's and the system's."""
+"""The test is run with each generation."""
+
+
+def either_ffmpeg(names: str, cases: Iterable[Any]) -> pytest.MarkDecorator:
+    """As `parametrize`; each case is run with one generation, in turn."""
+    single = "," not in names
+    turns = zip(([case] if single else case for case in cases), cycle(FFMPEGS), strict=False)
+    parameters = [pytest.param(*case, name, marks=_MARKS[name]) for case, name in turns]
+    return pytest.mark.parametrize(f"{names},ffmpeg", parameters)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +71,7 @@ def merge(
 ) -> Merged:
     """Plan and carry out a merge in-process; the output lies in `folder`."""
     output = folder / "out.mp4"
-    settings = Settings(state_dir=folder / "state", ffmpeg=ffmpeg)
+    settings = Settings(state_dir=folder / "state", ffmpeg=FFMPEGS.get(ffmpeg or "", ffmpeg))
     request = Request(video=str(video), audio=str(audio), output=str(output), **wanted)
     plan = plan_merge(request, settings)
     updates = tuple(carry_out(plan, settings, overwrite=True))

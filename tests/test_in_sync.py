@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from measure import click_times, flash_times, shown_frames
 from media_factory import MadeVideo, make_audio, make_video
 from media_factory import ffmpeg as run_ffmpeg
-from merging import SAMPLE_S, Merged, assert_ends, assert_shows, both_ffmpegs, merge
+from merging import SAMPLE_S, Merged, assert_ends, assert_shows, either_ffmpeg, merge
 
 from avpipe.plan.request import Fit, VideoMode
 from avpipe.recipe import Action
@@ -82,9 +83,8 @@ def assert_together(merged: Merged, camera: MadeVideo, *, origin: Fraction, near
     assert click_times(merged.path) == pytest.approx(heard, abs=SAMPLE_S)
 
 
-@both_ffmpegs
-@pytest.mark.parametrize(
-    ("name", "offset", "mode", "fit"),
+@either_ffmpeg(
+    "name,offset,mode,fit",
     [
         ("plain.mp4", OFFSETS[0], VideoMode.COPY, Fit.VIDEO),
         ("plain.mp4", OFFSETS[1], VideoMode.AUTO, Fit.AUDIO),
@@ -144,8 +144,7 @@ def test_every_camera(
     assert_shows(merged, camera, origin=origin, within_s=near)
 
 
-@both_ffmpegs
-@pytest.mark.parametrize("name", RECORDERS)
+@either_ffmpeg("name", RECORDERS)
 def test_every_recorder(
     tmp_path: Path,
     cameras: dict[str, MadeVideo],
@@ -165,9 +164,7 @@ def test_every_recorder(
     assert abs(shift) < SAMPLE_S or audio.suffix == ".aac"
 
 
-@both_ffmpegs
-@pytest.mark.parametrize("offset", OFFSETS)
-@pytest.mark.parametrize("mode", [VideoMode.AUTO, VideoMode.ENCODE])
+@either_ffmpeg("mode,offset", product([VideoMode.AUTO, VideoMode.ENCODE], OFFSETS))
 def test_an_edit_list_that_hides_the_first_frames(
     tmp_path: Path, cameras: dict[str, MadeVideo], offset: Fraction, mode: VideoMode, ffmpeg: str
 ) -> None:

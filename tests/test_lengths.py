@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from measure import stream_extents
 from media_factory import MadeVideo, make_audio, make_video
-from merging import AUDIO_FRAME, assert_ends, assert_shows, both_ffmpegs, merge
+from merging import AUDIO_FRAME, assert_ends, assert_shows, both_ffmpegs, either_ffmpeg, merge
 
 from avpipe.plan.request import Fit, VideoMode
 from avpipe.recipe import Action
@@ -17,6 +17,7 @@ from avpipe.recipe import Action
 RATES = ("24000/1001", "25", "30000/1001", "30", "60000/1001", "vfr")
 OFFSET = Fraction("0.7345")
 TICK_S = 1 / 90_000
+THIRTIETH = Fraction(1, 30)
 
 
 @pytest.fixture(scope="session")
@@ -49,28 +50,33 @@ def uneven(count: int) -> list[Fraction]:
 
 
 @both_ffmpegs
-@pytest.mark.parametrize("mode", [VideoMode.COPY, VideoMode.ENCODE])
-@pytest.mark.parametrize("length", ["shorter", "longer"])
-@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(
+    ("rate", "mode", "longer"),
+    [
+        (rate, mode, (place + (mode is VideoMode.COPY)) % 2)
+        for place, rate in enumerate(RATES)
+        for mode in (VideoMode.COPY, VideoMode.ENCODE)
+    ],
+)
 def test_fit_video_is_exact(
     tmp_path: Path,
     videos: dict[str, MadeVideo],
     sounds: dict[str, Path],
     rate: str,
-    length: str,
     mode: VideoMode,
+    longer: bool,
     ffmpeg: str,
 ) -> None:
     made = videos[rate]
+    length = "longer" if longer == (ffmpeg == "wheel") else "shorter"
     merged = merge(tmp_path, made.path, sounds[length], ffmpeg=ffmpeg, video_mode=mode)
     assert abs(merged.duration - made.duration) <= Fraction(1, 48_000)
     assert_ends(merged)
     assert_shows(merged, made, within_s=TICK_S if (rate, mode) == ("vfr", "encode") else 0)
 
 
-@both_ffmpegs
-@pytest.mark.parametrize(
-    ("fit", "length", "offset", "mode", "rate"),
+@either_ffmpeg(
+    "fit,length,offset,mode,rate",
     [
         (Fit.AUDIO, "longer", 0, VideoMode.AUTO, "30000/1001"),
         (Fit.AUDIO, "longer", -OFFSET, VideoMode.AUTO, "25"),
@@ -128,3 +134,22 @@ def test_every_fit_is_exact(
     assert ("encode_cut" in merged.codes) == (origin > 0)
     assert (origin < 0) == ("held_first" in merged.codes)
     assert (end - made.duration > AUDIO_FRAME * 5) == ("held_last" in merged.codes)
+
+
+@both_ffmpegs
+@pytest.mark.parametrize("mode", [VideoMode.AUTO, VideoMode.ENCODE])
+@pytest.mark.parametrize("fit", [Fit.AUDIO, Fit.LONGEST])
+def test_slides_that_stand_for_seconds(
+    tmp_path: Path, fit: Fit, mode: VideoMode, ffmpeg: str
+) -> None:
+    """A recorded screen has a frame only where something changes."""
+    times = [Fraction(0), Fraction(1, 30), Fraction(5, 2), Fraction(6), Fraction(6) + THIRTIETH]
+    made = make_video(tmp_path / "v.mp4", size=(160, 90), rate=Fraction(1, 3), times=times)
+    length = Fraction(9, 2) if fit is Fit.AUDIO else Fraction(10)
+    audio = make_audio(tmp_path / "a.wav", duration=length, tone_hz=440.0)
+    merged = merge(
+        tmp_path, made.path, audio, ffmpeg=ffmpeg, fit=fit, offset_s=1.2, video_mode=mode
+    )
+    assert_ends(merged)
+    origin = Fraction("1.2") if fit is Fit.AUDIO else Fraction(0)
+    assert_shows(merged, made, origin=origin, within_s=TICK_S)

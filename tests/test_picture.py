@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from media_factory import ffmpeg as run_ffmpeg
 from media_factory import make_audio, make_video
-from merging import assert_ends, assert_shows, both_ffmpegs, merge, payloads
+from merging import assert_ends, assert_shows, both_ffmpegs, either_ffmpeg, merge, payloads
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -127,8 +127,7 @@ SOURCES: dict[str, dict[str, str]] = {
 }
 
 
-@both_ffmpegs
-@pytest.mark.parametrize("name", SOURCES)
+@either_ffmpeg("name", SOURCES)
 def test_colours_come_out_right(tmp_path: Path, second: Path, name: str, ffmpeg: str) -> None:
     video = draw(tmp_path / "v.mov", **SOURCES[name])
     merged = merge(tmp_path, video, second, ffmpeg=ffmpeg, video_mode=VideoMode.ENCODE)
@@ -136,8 +135,7 @@ def test_colours_come_out_right(tmp_path: Path, second: Path, name: str, ffmpeg:
     assert np.abs(quarters(rgb(merged.path)) - CORNERS).max() <= 4
 
 
-@both_ffmpegs
-@pytest.mark.parametrize("degrees", [90, 180, 270])
+@either_ffmpeg("degrees", [90, 180, 270])
 def test_rotation_is_baked_in_or_kept(
     tmp_path: Path, second: Path, degrees: int, ffmpeg: str
 ) -> None:
@@ -154,9 +152,8 @@ def test_rotation_is_baked_in_or_kept(
     assert (merged.plan.output.width, merged.plan.output.height) == size
 
 
-@both_ffmpegs
-@pytest.mark.parametrize(
-    ("source", "wanted", "size"),
+@either_ffmpeg(
+    "source,wanted,size",
     [
         ({"size": (161, 97), "filters": "format=yuv444p"}, {}, (160, 96)),
         ({"size": (144, 96), "filters": "format=yuv420p,setsar=4/3"}, {}, (192, 96)),
@@ -192,9 +189,8 @@ def test_large_pictures_are_scaled_down(
     assert_standard(merged.path, bound)
 
 
-@both_ffmpegs
-@pytest.mark.parametrize(
-    ("aspect", "frame", "size", "picture"),
+@either_ffmpeg(
+    "aspect,frame,size,picture",
     [
         ("1:1", Frame.FIT, (160, 160), (slice(32, 128), slice(0, 160))),
         ("1:1", Frame.FILL, (96, 96), None),

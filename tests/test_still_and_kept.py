@@ -11,11 +11,11 @@ import pytest
 from measure import frame_gray, shown_frames
 from media_factory import add_subtitles, make_audio, make_video
 from media_factory import ffmpeg as run_ffmpeg
-from merging import assert_ends, both_ffmpegs, merge
+from merging import assert_ends, both_ffmpegs, either_ffmpeg, merge
 from PIL import Image
 from test_picture import CORNERS, assert_standard, quarters, rgb
 
-from avpipe.plan.request import Fit, VideoMode
+from avpipe.plan.request import Fit
 
 LENGTHS = (40, 120, 200)
 """Of the frames of an animation, in milliseconds."""
@@ -30,8 +30,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_audio(path, duration=Fraction("1.51"), tone_hz=440.0)
 
 
-@both_ffmpegs
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@either_ffmpeg("suffix", ["jpg", "png", "webp"])
 def test_a_still_lasts_as_long_as_the_audio(
     tmp_path: Path, sound: Path, suffix: str, ffmpeg: str
 ) -> None:
@@ -115,7 +114,6 @@ def chapters(path: Path) -> list[tuple[float, float, str]]:
 
 
 @both_ffmpegs
-@pytest.mark.parametrize("mode", [VideoMode.AUTO, VideoMode.ENCODE])
 @pytest.mark.parametrize(
     ("offset", "fit", "texts", "chaptered"),
     [
@@ -134,7 +132,6 @@ def chapters(path: Path) -> list[tuple[float, float, str]]:
 def test_subtitles_chapters_and_tags_are_kept(
     tmp_path: Path,
     film: Path,
-    mode: VideoMode,
     offset: float,
     fit: Fit,
     texts: list[tuple[float, float, str]],
@@ -142,7 +139,7 @@ def test_subtitles_chapters_and_tags_are_kept(
     ffmpeg: str,
 ) -> None:
     audio = make_audio(tmp_path / "a.wav", duration=Fraction("1.1"), tone_hz=440.0)
-    merged = merge(tmp_path, film, audio, ffmpeg=ffmpeg, offset_s=offset, fit=fit, video_mode=mode)
+    merged = merge(tmp_path, film, audio, ffmpeg=ffmpeg, offset_s=offset, fit=fit)
     assert_ends(merged)
     found = subtitles(merged.path)
     assert [text for *_, text in found] == [text for *_, text in texts]

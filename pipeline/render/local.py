@@ -10,6 +10,7 @@ from pathlib import Path
 from avpipe.codecs import graph, isolate
 from avpipe.codecs.edit_list import end_tracks_at
 from avpipe.codecs.ffmpeg import Ffmpeg, is_out_of_space, run_ffmpeg
+from avpipe.codecs.measure import Measured
 from avpipe.errors import ChildFailedError, DiskFullError, RenderError, VerificationError
 from avpipe.plan.values import Plan
 from avpipe.recipe import AUDIO_RATE, Action
@@ -17,9 +18,9 @@ from avpipe.render.checks import checks_of_plan
 from avpipe.render.workspace import flushing, publish, require_space, workspace
 from avpipe.updates import Check, Progress
 
-DECODE_S = 1.5
+DECODE_S = 5.0
 """How much of each stream is decoded when the output is verified; a shorter one is whole."""
-COPIED_DECODE_S = 0.5
+COPIED_DECODE_S = 1.0
 """The same of a copied video: 20 s of it took 3.5 s, and ffmpeg copies 1 GB in 1 s."""
 
 
@@ -36,17 +37,7 @@ def render(
         with workspace(output) as folder:
             made = folder / "output.mp4"
             prepared = yield from _prepare(plan, ffmpeg, folder, workers)
-            arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
-            stall_s = isolate.patience_s(plan.output.estimated_bytes)
-            written = run_ffmpeg(ffmpeg, arguments, "making the video", stall_s=stall_s)
-            yield from _paced("video", plan, written)
-            if not made.is_file():
-                raise RenderError(f"{ffmpeg.path} ended without an error and made nothing")
-            end_tracks_at(str(made), plan.timeline.duration)
-            yield Progress(stage="verify", done=0.0)
-            decode_s = COPIED_DECODE_S if plan.video is Action.COPY else DECODE_S
-            with flushing(made):
-                found = isolate.measure_file(str(made), decode_s=decode_s)
+            found = yield from _write(plan, ffmpeg, prepared, made)
             checks = checks_of_plan(plan, found)
             _require(checks)
             yield Progress(stage="verify", done=1.0)
@@ -56,6 +47,24 @@ def render(
             raise DiskFullError(f"the disk is full: {output.parent}") from error
         raise
     yield checks
+
+
+def _write(
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
+) -> Generator[Progress, None, Measured]:
+    """Make the file and measure it."""
+    arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
+    stall_s = isolate.patience_s(plan.output.estimated_bytes)
+    decode_s = COPIED_DECODE_S if plan.video is Action.COPY else DECODE_S
+    with isolate.ready_measurer(str(made), decode_s=decode_s) as measure:
+        written = run_ffmpeg(ffmpeg, arguments, "making the video", stall_s=stall_s)
+        yield from _paced("video", plan, written)
+        if not made.is_file():
+            raise RenderError(f"{ffmpeg.path} ended without an error and made nothing")
+        end_tracks_at(str(made), plan.timeline.duration)
+        yield Progress(stage="verify", done=0.0)
+        with flushing(made):
+            return measure()
 
 
 def _prepare(
