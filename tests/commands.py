@@ -100,6 +100,8 @@ class CommandLine:
             "env": self.env,
             "text": True,
             "errors": "surrogateescape",
+            # Whoever runs the tests may have had it ignored, as nohup does.
+            "preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         }
         argv = [sys.executable, "-m", "avpipe", *arguments]
         return subprocess.Popen(argv, **(defaults | options))
