@@ -1,0 +1,294 @@
+"""The line to a fraction of a sample: windows' phase correlations, stacked and then fitted.
+
+First all windows are summed along every line near the coarse one (a Radon transform), which finds
+the line where no single window could; then each window, or group of windows, votes by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avpipe.sync.windows import (
+    FINE_RATE,
+    Cross,
+    Map,
+    Pair,
+    Read,
+    Samples,
+    correlations,
+    correlations_at,
+    cross_spectra,
+    read_pairs,
+)
+
+Doubles = NDArray[np.float64]
+
+_MOST_WINDOWS = 64
+_HEIGHT_LIMIT = 12.0
+_GRID_S = 12.5e-6
+_NARROW_S = 1.0e-3
+_INLIER_S = 0.3e-3
+_BESIDE_S = 0.3e-3
+_LEAST_SCALE_S = 1.0e-6
+_LEAST_SIGMA_S = 0.3e-6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stack:
+    """The best line of the stack."""
+
+    line: Map
+    height: float
+    """Over the deviation of the stack, had it been noise."""
+    rival: float
+    """Height of the best line more than 1 ms away, over the best one's."""
+    inverted: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picks:
+    """Where single windows, or groups of them, have their maximum."""
+
+    time_s: Doubles
+    residual_s: Doubles
+    """From the line that the fit was started with."""
+    height: Doubles
+    """Over the deviation of that window."""
+    group: int
+    """Windows in one pick."""
+    bias_s: float
+    """What the room and other sound, the same in all windows, may have moved the maximum by."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fine:
+    """A line with its errors, and how well the windows agree with it."""
+
+    line: Map
+    lag_error_s: float
+    """One sigma of the line at `middle_s`, where it is surest."""
+    slope_error: float
+    middle_s: float
+    inverted: bool
+    height: float
+    rival: float
+    inliers: float
+    """Share of the picks within 0.3 ms of the line."""
+    scatter_s: float
+    """Robust deviation of the picks that are."""
+    picks: Picks
+
+
+def plan_windows(begin_s: float, end_s: float) -> tuple[list[float], float]:
+    """Give the middles and the length of windows that cover an overlap, or sample a long one."""
+    span = end_s - begin_s
+    length = float(np.clip(span / 20, 0.5, 1.0)) if span < 96 else (2.0 if span < 256 else 4.0)
+    count = int(np.clip(span / length, 1, _MOST_WINDOWS))
+    middles = begin_s + length / 2 + np.linspace(0, 1, count) * max(span - length, 0.0)
+    if count == 1:
+        middles = np.array([begin_s + span / 2])
+    return [float(middle) for middle in middles], length
+
+
+def scan(
+    camera: Read,
+    recorder: Read,
+    line: Map,
+    *,
+    slope_error: float,
+    begin_s: float,
+    end_s: float,
+    reach_s: float = 0.08,
+) -> Stack | None:
+    """Stack a part of the windows near a coarse line, to see whether anything is there."""
+    times, length = plan_windows(begin_s, end_s)
+    part = times[:: max(len(times) // 24, 1)]
+    pairs = read_pairs(camera, recorder, line, part, length, reach_s)
+    return stack_lines(cross_spectra(pairs, line, reach_s), line, slope_error, reach_s)
+
+
+def stack_lines(cross: Cross, line: Map, slope_error: float, reach_s: float) -> Stack | None:
+    """Sum the windows along every line near `line` and give the highest sum."""
+    used = cross.loudness > 0
+    if np.count_nonzero(used) < 1:
+        return None
+    reach = round(reach_s * FINE_RATE)
+    middle = cross.size // 2
+    level = correlations(cross)[used, middle - reach : middle + reach + 1]
+    level /= level.std(axis=1, keepdims=True) + 1e-12
+    np.clip(level, -_HEIGHT_LIMIT, _HEIGHT_LIMIT, out=level)
+    time = cross.time_s[used]
+    centre = float(time.mean())
+    extent = float(np.abs(time - centre).max()) + 1e-9
+    limit = min(max(3 * slope_error, 3e-6), 600e-6)
+    steps = int(min(np.ceil(limit * extent * FINE_RATE), 4 * reach))
+    slopes = np.linspace(-limit, limit, 2 * steps + 1) if steps else np.zeros(1)
+    sums = np.stack([_sheared(level, (time - centre) * slope) for slope in slopes])
+    sums /= np.sqrt(level.shape[0])
+    row, column = np.unravel_index(int(np.argmax(np.abs(sums))), sums.shape)
+    height = float(sums[row, column])
+    rival = np.abs(sums)
+    rival[:, max(column - 20, 0) : column + 21] = 0
+    slope = float(slopes[row])
+    offset = (float(column) - reach) / FINE_RATE
+    return Stack(
+        line=Map(lag_s=line.lag_s + offset - slope * centre, slope=line.slope + slope),
+        height=abs(height),
+        rival=float(rival.max()) / max(abs(height), 1e-9),
+        inverted=height < 0,
+    )
+
+
+def _sheared(level: Samples, shifts_s: Doubles) -> Samples:
+    """(lags,) sum of the rows, each read `shifts_s` later, to the nearest sample."""
+    out = np.zeros(level.shape[1], np.float32)
+    for row, shift in zip(level, np.rint(shifts_s * FINE_RATE).astype(int), strict=True):
+        if shift == 0:
+            out += row
+        elif 0 < shift < row.size:
+            out[:-shift] += row[shift:]
+        elif -row.size < shift < 0:
+            out[-shift:] += row[:shift]
+    return out
+
+
+def refine(pairs: Sequence[Pair], stack: Stack, reach_s: float) -> Fine | None:
+    """Fit the line to what the windows say one by one, twice, the second time on its clock."""
+    line = stack.line
+    fine: Fine | None = None
+    for _ in range(2):
+        cross = cross_spectra(pairs, line, reach_s)
+        weight = _coherence_weight(cross, stack.inverted)
+        fine = _fitted(_pick(cross, weight, stack.inverted), line, stack)
+        if fine is None:
+            return None
+        line = fine.line
+    return fine
+
+
+def _coherence_weight(cross: Cross, inverted: bool) -> Samples:
+    """(bins,) weights after Hannan and Thomson (1973): bins where the windows agree count more."""
+    used = cross.spectra[cross.loudness > 0]
+    mean = used.mean(axis=0)
+    power = (np.abs(used) ** 2).mean(axis=0) + 1e-20
+    width = max(round(150 * cross.size / FINE_RATE), 3)
+    kernel = np.full(width, 1 / width)
+    agree = np.convolve((mean * (-1 if inverted else 1)).real, kernel, "same")
+    spread = np.convolve(power, kernel, "same")
+    share = np.clip(agree / np.sqrt(spread), 0.02, 0.98)
+    weight = share / (1 - share**2) / np.sqrt(spread)
+    return np.asarray(weight / weight.mean(), np.float32)
+
+
+def _pick(cross: Cross, weight: Samples, inverted: bool) -> Picks:
+    """Pick the maxima near the line, of as many windows together as it takes to be sure."""
+    lags = np.arange(-_NARROW_S, _NARROW_S + _GRID_S / 2, _GRID_S)
+    level = correlations_at(cross, lags, weight) * (-1 if inverted else 1)
+    used = cross.loudness > 0
+    level, time = level[used], cross.time_s[used]
+    noise = np.sqrt((np.abs(cross.spectra[used] * weight) ** 2).sum(axis=1) / 2) + 1e-20
+    group = 1
+    while True:
+        picks = _grouped(level, noise, time, lags, group)
+        good = np.abs(picks.residual_s - np.median(picks.residual_s)) < _INLIER_S
+        if good.mean() >= 0.8 or picks.time_s.size < 10:
+            return picks
+        group *= 2
+
+
+def _grouped(level: Samples, noise: Samples, time: Doubles, lags: Doubles, group: int) -> Picks:
+    """Maxima of the sums of `group` windows in a row."""
+    starts = np.arange(0, time.size, group)
+    sums = np.add.reduceat(level, starts, axis=0)
+    deviation = np.sqrt(np.add.reduceat(noise**2, starts))
+    counts = np.diff(np.append(starts, time.size))
+    best = sums.argmax(axis=1)
+    rows = np.arange(starts.size)
+    inner = np.clip(best, 1, lags.size - 2)
+    left, top, right = sums[rows, inner - 1], sums[rows, inner], sums[rows, inner + 1]
+    bend = np.minimum(left - 2 * top + right, -1e-12)
+    vertex = np.clip(0.5 * (left - right) / bend, -1, 1) * (best == inner)
+    return Picks(
+        time_s=np.add.reduceat(time, starts) / counts,
+        residual_s=lags[best] + vertex * _GRID_S,
+        height=np.asarray(sums[rows, best] / deviation, np.float64),
+        group=group,
+        bias_s=_bias(sums, lags),
+    )
+
+
+def _bias(level: Samples, lags: Doubles) -> float:
+    """How far the common ripple beside the main maximum can have moved it: slope over bend."""
+    mean = level.mean(axis=0).astype(np.float64)
+    slope = np.gradient(mean, lags)
+    top = int(np.clip(np.argmax(mean), 1, mean.size - 2))
+    bend = abs(float(mean[top - 1] - 2 * mean[top] + mean[top + 1])) / _GRID_S**2
+    beside = np.abs(lags - lags[top]) > _BESIDE_S
+    return float(np.sqrt(np.mean(slope[beside] ** 2)) / max(bend, 1e-12))
+
+
+def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
+    """Weighted straight line through the picks, outliers left out (bisquare)."""
+    time, error = picks.time_s, picks.residual_s
+    if time.size == 0:
+        return None
+    power = np.clip(picks.height, 1, 60) ** 2
+    level, slope = float(np.median(error)), 0.0
+    middle = float((power * time).sum() / power.sum())
+    scale = _INLIER_S
+    gain = power
+    for _ in range(12):
+        distance = (error - level - slope * (time - middle)) / (4 * scale)
+        gain = power * np.clip(1 - distance**2, 0, None) ** 2
+        if np.count_nonzero(gain) < 1:
+            return None
+        middle, level, slope = _weighted_line(time, error, gain)
+        left = error - level - slope * (time - middle)
+        near = np.abs(left) < max(4 * scale, 2 * _LEAST_SCALE_S)
+        scale = (
+            float(np.clip(1.4826 * np.median(np.abs(left[near])), _LEAST_SCALE_S, scale))
+            if near.any()
+            else scale
+        )
+    left = error - level - slope * (time - middle)
+    lag_error, slope_error = _errors(time - middle, left, gain)
+    return Fine(
+        line=Map(lag_s=line.lag_s + level - slope * middle, slope=line.slope + slope),
+        lag_error_s=float(np.hypot(lag_error, picks.bias_s)),
+        slope_error=slope_error,
+        middle_s=middle,
+        inverted=stack.inverted,
+        height=stack.height,
+        rival=stack.rival,
+        inliers=float(np.mean(np.abs(left) < _INLIER_S)),
+        scatter_s=scale,
+        picks=picks,
+    )
+
+
+def _weighted_line(time: Doubles, value: Doubles, gain: Doubles) -> tuple[float, float, float]:
+    """Middle, height there and slope of the weighted least-squares line; flat where it must be."""
+    middle = float((gain * time).sum() / gain.sum())
+    level = float((gain * value).sum() / gain.sum())
+    spread = float((gain * (time - middle) ** 2).sum())
+    if np.count_nonzero(gain > 0.01 * gain.max()) < 3 or spread <= 0:
+        return middle, level, 0.0
+    return middle, level, float((gain * (time - middle) * (value - level)).sum() / spread)
+
+
+def _errors(time: Doubles, left: Doubles, gain: Doubles) -> tuple[float, float]:
+    """Sandwich estimate of the line's one-sigma errors at its middle (White 1980)."""
+    count = max(int(np.count_nonzero(gain > 0)), 1)
+    total = float(gain.sum())
+    spread = float((gain * time**2).sum())
+    spare = count / max(count - 2, 0.5)
+    lag = np.sqrt(spare * float((gain**2 * left**2).sum())) / total
+    slope = np.sqrt(spare * float((gain**2 * time**2 * left**2).sum())) / max(spread, 1e-12)
+    floor = _LEAST_SIGMA_S / np.sqrt(count)
+    return float(np.hypot(lag, floor)), float(
+        np.hypot(slope, floor / np.sqrt(spread / total + 1e-9))
+    )

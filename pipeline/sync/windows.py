@@ -1,0 +1,196 @@
+"""Short windows of both recordings, laid beside each other by a line that is nearly right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+Spectra = NDArray[np.complex64]
+Read = Callable[[float, float], Samples]
+"""Give (round(duration * FINE_RATE),) samples from a start, both in seconds; 0 outside."""
+
+FINE_RATE = 16_000
+_LOW_HZ, _HIGH_HZ = 120.0, 7000.0
+_RHO = 0.85
+_TAPER_S = 0.03
+_SMEAR_S = 25e-6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Map:
+    """Recorder time = camera time + `lag_s` + `slope` * camera time."""
+
+    lag_s: float
+    slope: float
+
+    def recorder_time(self, camera_s: float) -> float:
+        """Where the camera's moment is in the recorder."""
+        return camera_s + self.lag_s + self.slope * camera_s
+
+    def camera_time(self, recorder_s: float) -> float:
+        """Where the recorder's moment is in the camera's recording."""
+        return (recorder_s - self.lag_s) / (1 + self.slope)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """The same moment in both, as read."""
+
+    time_s: float
+    """The middle, on the camera's time line."""
+    camera: Samples
+    recorder: Samples
+    """Longer than the camera's by the reach on either side."""
+    start_s: float
+    """Where `recorder` begins, on the recorder's time line."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cross:
+    """Whitened cross spectra of windows, each turned so that the map's prediction is lag 0."""
+
+    spectra: Spectra
+    """(windows, bins) from `low` on."""
+    time_s: NDArray[np.float64]
+    low: int
+    size: int
+    """Samples of the transform."""
+    loudness: NDArray[np.float64]
+    """(windows,) 1 where both have sound, 0 where one is digital silence."""
+
+
+def read_pairs(
+    camera: Read, recorder: Read, line: Map, times: Sequence[float], length_s: float, reach_s: float
+) -> tuple[Pair, ...]:
+    """Read windows of `length_s` around `times`, the recorder's with `reach_s` more each side."""
+    pairs = []
+    scale = 1 + line.slope
+    for time in times:
+        span = (length_s + 2 * reach_s) * scale + 0.01
+        start = line.recorder_time(time) - span / 2
+        start = round(start * FINE_RATE) / FINE_RATE
+        begin = round((time - length_s / 2) * FINE_RATE) / FINE_RATE
+        pairs.append(
+            Pair(
+                time_s=begin + length_s / 2,
+                camera=_clean(camera(begin, length_s), round(length_s * FINE_RATE)),
+                recorder=_clean(recorder(start, span), round(span * FINE_RATE)),
+                start_s=start,
+            )
+        )
+    return tuple(pairs)
+
+
+def _clean(samples: Samples, size: int) -> Samples:
+    """Exactly `size` finite samples."""
+    out = np.zeros(size, np.float32)
+    part = np.nan_to_num(samples[:size], nan=0.0, posinf=1.0, neginf=-1.0)
+    out[: part.size] = np.clip(part, -8, 8)
+    return out
+
+
+def cross_spectra(pairs: Sequence[Pair], line: Map, reach_s: float) -> Cross:
+    """Give the rho-PHAT cross spectra (Knapp and Carter 1976), the recorder put on the line."""
+    length = pairs[0].camera.size
+    wide = length + 2 * round(reach_s * FINE_RATE)
+    size = _fast(wide)
+    low = max(int(_LOW_HZ * size / FINE_RATE), 1)
+    high = int(_HIGH_HZ * size / FINE_RATE)
+    taper, wide_taper = _taper(length), _taper(wide)
+    rows = np.zeros((len(pairs), high - low), np.complex64)
+    loud = np.zeros(len(pairs))
+    for row, pair in enumerate(pairs):
+        ours = np.fft.rfft(pair.camera * taper, size)[low:high]
+        theirs = np.fft.rfft(placed(pair, line, wide) * wide_taper, size)[low:high]
+        product = ours.conj() * theirs
+        strength = np.abs(product)
+        floor = 1e-4 * float(strength.mean())
+        if floor <= 1e-16:
+            continue
+        rows[row] = (
+            product / (strength + floor) ** _RHO * (np.float32(strength.mean()) ** (_RHO - 1))
+        )
+        loud[row] = 1.0
+    turn = np.exp(2j * np.pi * np.arange(low, high) * ((wide - length) // 2) / size)
+    return Cross(
+        spectra=rows * turn.astype(np.complex64),
+        time_s=np.array([pair.time_s for pair in pairs]),
+        low=low,
+        size=size,
+        loudness=loud,
+    )
+
+
+def placed(pair: Pair, line: Map, wide: int) -> Samples:
+    """(wide,) of the recorder on the camera's clock, the line's prediction in the middle."""
+    first = pair.time_s - wide / FINE_RATE / 2
+    at = (line.recorder_time(first) - pair.start_s) * FINE_RATE
+    whole = round(at)
+    if abs(line.slope) * wide / FINE_RATE < _SMEAR_S:
+        # The whole window moves by less than a part of a sample: turn it, do not resample.
+        return _shifted(pair.recorder, at, whole, wide)
+    dense = _upsampled(pair.recorder)
+    where = (at + np.arange(wide) * (1 + line.slope)) * 4
+    return np.asarray(np.interp(where, np.arange(dense.size), dense), np.float32)
+
+
+def _shifted(samples: Samples, at: float, whole: int, wide: int) -> Samples:
+    """(wide,) samples from a place between two samples on."""
+    size = _fast(samples.size)
+    turn = np.exp(2j * np.pi * np.fft.rfftfreq(size) * (at - whole))
+    moved = np.fft.irfft(np.fft.rfft(samples, size) * turn.astype(np.complex64), size)
+    out = np.zeros(wide, np.float32)
+    source = moved[max(whole, 0) : max(whole + wide, 0)]
+    out[max(-whole, 0) : max(-whole, 0) + source.size] = source
+    return out
+
+
+def _upsampled(samples: Samples) -> Samples:
+    """Four times as many samples."""
+    size = _fast(samples.size)
+    spectrum = np.fft.rfft(samples, size)
+    return (np.fft.irfft(spectrum, 4 * size)[: 4 * samples.size] * 4).astype(np.float32)
+
+
+def correlations(cross: Cross, weight: Samples | None = None) -> Samples:
+    """(windows, lags) at FINE_RATE, lag 0 in the middle: `reach` is bounded by the caller."""
+    full = np.zeros((cross.spectra.shape[0], cross.size // 2 + 1), np.complex64)
+    bins = cross.spectra if weight is None else cross.spectra * weight
+    full[:, cross.low : cross.low + bins.shape[1]] = bins
+    return np.fft.fftshift(np.fft.irfft(full, cross.size, axis=1), axes=1).astype(np.float32)
+
+
+def correlations_at(cross: Cross, lags_s: NDArray[np.float64], weight: Samples | None) -> Samples:
+    """(windows, lags) at any lags of 2 ms at most, by the sum of the bins, 12 Hz at once."""
+    spectra = cross.spectra if weight is None else cross.spectra * weight
+    width = max(int(12 * cross.size / FINE_RATE), 1)
+    count = spectra.shape[1] // width
+    sums = spectra[:, : count * width].reshape(spectra.shape[0], count, width).sum(axis=2)
+    bins = cross.low + (width - 1) / 2 + width * np.arange(count)
+    angle = 2 * np.pi * np.outer(bins * (FINE_RATE / cross.size), lags_s)
+    turn = np.exp(1j * angle).astype(np.complex64)
+    return np.asarray(sums.real @ turn.real - sums.imag @ turn.imag, np.float32)
+
+
+def _taper(size: int) -> Samples:
+    """Ones with cosine ends."""
+    ends = min(round(_TAPER_S * FINE_RATE), size // 4)
+    out = np.ones(size, np.float32)
+    ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(ends) + 0.5) / ends)).astype(np.float32)
+    out[:ends], out[size - ends :] = ramp, ramp[::-1]
+    return out
+
+
+def _fast(size: int) -> int:
+    """Give the next size that a Fourier transform is quick at: 2^a * {1, 3, 5, 9, 15}, even."""
+    best = 1 << int(size - 1).bit_length()
+    for odd in (3, 5, 9, 15):
+        candidate = odd
+        while candidate < size or candidate % 2:
+            candidate *= 2
+        best = min(best, candidate)
+    return best
