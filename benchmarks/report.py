@@ -66,10 +66,17 @@ def _row(entry: Comparison) -> tuple[str, ...]:
         f"{theirs_s:.2f} s",
         ratios,
         str(entry.bar),
-        "pass" if entry.passed else "MISS",
+        _verdict(entry),
         " / ".join(f"{seconds:.2f}" for seconds in entry.cpu_s),
         peaks,
     )
+
+
+def _verdict(entry: Comparison) -> str:
+    """Whether the bar was kept; a quick run is too small to tell, and only shows that it runs."""
+    if not entry.passed:
+        return "MISS"
+    return "pass" if entry.judged == entry.bar else "ran"
 
 
 def markdown(found: Sequence[Comparison], facts: dict[str, str]) -> str:

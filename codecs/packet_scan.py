@@ -279,7 +279,6 @@ def _join(track: Track, edge: Track) -> None:
     """Add what the edges told to what the index told."""
     track.first_kept, track.last_kept = edge.first_kept, edge.last_kept
     track.last_length, track.end = edge.last_length, edge.end
-    track.latest_decoded = edge.latest_decoded
     track.first_frame, track.tail = edge.first_frame, edge.tail
     track.unstamped, track.untimed, track.padding = edge.unstamped, edge.untimed, edge.padding
     track.damaged = edge.damaged

@@ -35,8 +35,6 @@ class Track:
     last_length: int = 0
     end: int | None = None
     """The latest end of a packet that is shown; the end of sound without its padding."""
-    latest_decoded: int | None = None
-    """The time of the packet that is decoded last."""
     latest_dts: int | None = None
     falls: int = 0
     """Packets whose DTS does not rise."""
@@ -105,7 +103,6 @@ class Track:
         if when is None:
             self.untimed += 1
             return
-        self.latest_decoded = when
         length = packet.duration or 0
         if self.is_video and packet.is_discard:
             self.hidden.append(when)

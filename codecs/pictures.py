@@ -203,7 +203,6 @@ def _stream(image: Image.Image, kind: str, orientation: int, steps: list[Fractio
         packets=len(steps),
         last_frame_ts=int(steps[-1] / tick) if animated else None,
         dts_rises=True if animated else None,
-        closed_ends=True if animated else None,
     )
 
 

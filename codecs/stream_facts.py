@@ -74,7 +74,6 @@ def video_stream(track: Track, container: str) -> VideoStream:
         packets=track.count if track.whole else None,
         last_frame_ts=length,
         dts_rises=(not track.falls and not track.unstamped) if track.whole else None,
-        closed_ends=_closed(track),
     )
 
 
@@ -178,12 +177,6 @@ def _video_end(track: Track, rhythm: Rhythm, start: int | None) -> tuple[int | N
     if duration and start is not None and last < start + duration < last + length:
         length = start + duration - last  # the edit list ends within the frame
     return last + length, length
-
-
-def _closed(track: Track) -> bool | None:
-    if track.last_kept is None or track.latest_decoded is None:
-        return None
-    return track.latest_decoded == track.last_kept
 
 
 def _audio_start(track: Track) -> int | None:

@@ -92,8 +92,6 @@ class VideoStream:
     """How long the frame shown last stands, in ticks."""
     dts_rises: bool | None
     """Whether every packet has a PTS and the DTS always rise; None where not all were seen."""
-    closed_ends: bool | None = None
-    """Whether no packet is decoded after the one that is shown last; None where not seen."""
 
     @property
     def start(self) -> Fraction | None:

@@ -52,7 +52,7 @@ def video_stream(**changes: Any) -> VideoStream:
         "hdr": None, "color_primaries": None, "color_transfer": None, "color_matrix": None,
         "color_range": None, "bit_rate": 4_000_000, "time_base": Fraction(1, 12800),
         "start_pts": 0, "duration_ts": 128_000, "packets": 250, "last_frame_ts": 512,
-        "dts_rises": True, "closed_ends": True,
+        "dts_rises": True,
     }  # fmt: skip
     return VideoStream(**facts | changes)
 

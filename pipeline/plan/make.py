@@ -50,7 +50,7 @@ def make_plan(request: Request, video: MediaInfo, audio: MediaInfo, machine: Mac
         fit=request.fit,
     )
     framing = frame_picture(picture, request)
-    camera_sound = _camera_sound(video, request, layout)
+    camera_sound = _camera_sound(video, request)
     (video_action, video_reasons) = _decide_video(picture, video, request, framing, layout)
     (audio_action, audio_reasons) = _decide_audio(sound, audio, request, layout, camera_sound)
     copied = video_action is Action.COPY
@@ -130,7 +130,7 @@ def _alignment(request: Request) -> Alignment:
     return Alignment(method=AlignmentMethod.OFFSET, offset_s=request.offset_s)
 
 
-def _camera_sound(video: MediaInfo, request: Request, layout: Layout) -> AudioStream | None:
+def _camera_sound(video: MediaInfo, request: Request) -> AudioStream | None:
     if request.audio_mode is AudioMode.REPLACE or not video.audio:
         return None
     return video.audio[0]
