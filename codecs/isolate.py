@@ -54,14 +54,15 @@ def ready_measurer(path: str, *, decode_s: float) -> Iterator[Callable[[], Measu
         with Child(
             argv, stdin=told, stall_s=math.inf, memory_bytes=machine_memory_bytes()
         ) as child:
-            os.close(told)
-            told = -1
+            (handle, told) = (told, -1)
+            os.close(handle)
 
             def measure() -> Measured:
                 nonlocal tell
                 child.expect_progress_within(patience_s(os.path.getsize(path)))  # noqa: PTH202
-                os.close(tell)
-                tell = -1
+                # Forgotten first: a signal between the two lines must not close it twice.
+                (handle, tell) = (tell, -1)
+                os.close(handle)
                 forms = [json.loads(line) for line in child.lines()]
                 child.finish("verifying the output")
                 return jsonform.decode(Measured, forms[0])
