@@ -229,10 +229,59 @@ class MediaInfo:
 class AlignmentMethod(StrEnum):
     """How the place of the sound was decided."""
 
+    CONTENT = "content"
+    """What both heard was compared."""
     START = "start"
-    """The starts were lined up; no content was read."""
+    """The starts were lined up: no content was compared, or the comparison decided nothing."""
     OFFSET = "offset"
     """The user gave it."""
+
+
+class Verdict(StrEnum):
+    """Whether the sound belongs to the picture."""
+
+    MATCHED = "matched"
+    UNCERTAIN = "uncertain"
+    UNRELATED = "unrelated"
+
+
+class Doubt(StrEnum):
+    """Why a verdict is not `matched`."""
+
+    UNRELATED = "unrelated"
+    """Nothing of the one is found in the other."""
+    AMBIGUOUS = "ambiguous"
+    """More than one place fits."""
+    TOO_SHORT = "too_short"
+    """They share, or have, less than it takes to tell."""
+    SILENT = "silent"
+    """One of them holds nothing that can be heard."""
+    NO_AUDIO = "no_audio"
+    """The video has no sound stream."""
+    OUT_OF_RANGE = "out_of_range"
+    """The drift is beyond that of any clock."""
+    BROKEN = "broken"
+    """Parts fit, but no few pieces explain the whole."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """A stretch of the audio that lies on one line."""
+
+    audio_start_s: float
+    audio_end_s: float
+    offset_s: float
+    """As that of `Alignment`: counted from the start of the audio file."""
+    drift_ppm: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """Another place that fits nearly as well."""
+
+    offset_s: float
+    drift_ppm: float
+    confidence: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,12 +293,21 @@ class Alignment:
     """
 
     method: AlignmentMethod
-    offset_s: float = 0.0
-    drift_ppm: float = 0.0
-    verdict: str | None = None
+    verdict: Verdict | None = None
     """None where no content was compared."""
+    offset_s: float | None = 0.0
+    """The best guess where the verdict is uncertain; None where nothing was found."""
+    drift_ppm: float | None = 0.0
     confidence: float | None = None
+    """The probability that the place is right, 0 to 1."""
     offset_error_s: float | None = None
+    """One sigma, of the estimator itself."""
     drift_error_ppm: float | None = None
     overlap_s: float | None = None
-    reason: str | None = None
+    reason: Doubt | None = None
+    pieces: tuple[Piece, ...] = ()
+    """The longest has the figures above; one for a continuous take."""
+    candidates: tuple[Candidate, ...] = ()
+    inverted: bool = False
+    """Whether the audio's polarity is the opposite of the camera's."""
+    elapsed_s: float | None = None

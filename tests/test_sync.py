@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from avpipe.benchmarks.scene import Scene, camera_sound, recorder_sound, world_sound
 from avpipe.benchmarks.voice import synthesise
+from avpipe.media import Verdict
 from avpipe.sync.engine import Source, align
 from avpipe.sync.features import extract
-from avpipe.sync.verdict import Verdict
 from avpipe.sync.windows import FINE_RATE
 
 Samples = NDArray[np.float32]

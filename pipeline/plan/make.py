@@ -46,7 +46,7 @@ def make_plan(request: Request, video: MediaInfo, audio: MediaInfo, machine: Mac
     layout = lay_out(
         video=None if video.picture is not None else _known(picture.duration, video),
         audio=_known(sound.duration, audio),
-        offset=Fraction(alignment.offset_s),
+        offset=Fraction(alignment.offset_s or 0),
         fit=request.fit,
     )
     framing = frame_picture(picture, request)

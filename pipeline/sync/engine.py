@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from avpipe.media import Candidate, Doubt, Piece, Verdict
 from avpipe.sync.consensus import Line, find_lines
 from avpipe.sync.features import Features
 from avpipe.sync.fine import Fine, Stack, scan
 from avpipe.sync.pieces import BLOCK_S, Span, coarse_spans
 from avpipe.sync.search import block_seconds, find_peaks
 from avpipe.sync.survey import Part, survey
-from avpipe.sync.verdict import Evidence, Reason, Verdict, confidence, judge
+from avpipe.sync.verdict import Evidence, confidence, judge
 from avpipe.sync.windows import Map, Read, Samples
 
 ReadChannel = Callable[[int, float, float], Samples]
@@ -42,31 +43,12 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
-    """A part of the audio that lies on one line."""
-
-    audio_start_s: float
-    audio_end_s: float
-    offset_s: float
-    drift_ppm: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
-    """Another place that fits nearly as well."""
-
-    offset_s: float
-    drift_ppm: float
-    confidence: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
     """The result, with the fields of the contract's `sync` object."""
 
     verdict: Verdict
     confidence: float
-    reason: Reason | None = None
+    reason: Doubt | None = None
     offset_s: float | None = None
     drift_ppm: float | None = None
     offset_error_s: float | None = None
@@ -109,7 +91,7 @@ def align(camera: Source, recorder: Source) -> Found:
         return Found(
             verdict=Verdict.UNRELATED,
             confidence=0.0,
-            reason=Reason.TOO_SHORT if short else Reason.SILENT,
+            reason=Doubt.TOO_SHORT if short else Doubt.SILENT,
         )
     best: tuple[float, tuple[int, int], list[Place]] | None = None
     for pair in _channel_pairs(camera, recorder):
@@ -119,7 +101,7 @@ def align(camera: Source, recorder: Source) -> Found:
         if best is not None and best[0] >= _STRONG:
             break
     if best is None:
-        return Found(verdict=Verdict.UNRELATED, confidence=0.0, reason=Reason.UNRELATED)
+        return Found(verdict=Verdict.UNRELATED, confidence=0.0, reason=Doubt.UNRELATED)
     return conclude(camera, recorder, best[1], best[2])
 
 
@@ -221,7 +203,7 @@ def conclude(
     parts = survey(ours, theirs, spans, best.coarse.slope_error)
     main = max(parts, key=lambda part: part.end_s - part.begin_s, default=None)
     if main is None:
-        return Found(verdict=Verdict.UNRELATED, confidence=0.0, reason=Reason.UNRELATED)
+        return Found(verdict=Verdict.UNRELATED, confidence=0.0, reason=Doubt.UNRELATED)
     if main.fine.height < best.height and not any(_is_on(part, best.map) for part in parts):
         parts = survey(ours, theirs, _whole(best, camera, recorder), best.coarse.slope_error)
         main = max(parts, key=lambda part: part.end_s - part.begin_s, default=main)
@@ -309,7 +291,7 @@ def _piece(part: Part, recorder_s: float) -> Piece:
     )
 
 
-def _found(fine: Fine, evidence: Evidence, verdict: Verdict, reason: Reason | None) -> Found:
+def _found(fine: Fine, evidence: Evidence, verdict: Verdict, reason: Doubt | None) -> Found:
     """Put the longest piece's line in the contract's terms."""
     offset = offset_of(fine.line)
     far = (offset - fine.middle_s) * fine.slope_error

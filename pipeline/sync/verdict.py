@@ -3,36 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
-
-class Verdict(StrEnum):
-    """Whether the two belong together."""
-
-    MATCHED = "matched"
-    UNCERTAIN = "uncertain"
-    UNRELATED = "unrelated"
-
-
-class Reason(StrEnum):
-    """Why not `matched`."""
-
-    UNRELATED = "unrelated"
-    """Nothing in the one is found in the other."""
-    AMBIGUOUS = "ambiguous"
-    """More than one place fits."""
-    TOO_SHORT = "too_short"
-    """They share, or have, less than it takes to tell."""
-    SILENT = "silent"
-    """One of them has no sound."""
-    NO_AUDIO = "no_audio"
-    """The video has no sound stream."""
-    OUT_OF_RANGE = "out_of_range"
-    """The drift is beyond any clock's."""
-    BROKEN = "broken"
-    """Parts fit, but no few pieces explain the whole."""
+from avpipe.media import Doubt, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,16 +54,16 @@ def _terms(evidence: Evidence) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 _WEIGHTS = np.array([-6.0, 1.5, 2.0, -2.0, -2.0, 2.0])
 
 
-def judge(evidence: Evidence) -> tuple[Verdict, Reason | None]:
+def judge(evidence: Evidence) -> tuple[Verdict, Doubt | None]:
     """Give the verdict; thresholds chosen on truth-set seed 3, not yet on held-out sounds."""
     sure = evidence.height >= 9.0 and evidence.score >= 3.0 and evidence.inliers >= 0.5
     sure = sure or (evidence.height >= 14.0 and evidence.inliers >= 0.5)
     if not sure and evidence.height < 7.0:
-        return Verdict.UNRELATED, Reason.UNRELATED
+        return Verdict.UNRELATED, Doubt.UNRELATED
     if evidence.runner_up > 0.55 and evidence.fine_runner_up > 0.75:
-        return Verdict.UNCERTAIN, Reason.AMBIGUOUS
+        return Verdict.UNCERTAIN, Doubt.AMBIGUOUS
     if min(evidence.runner_up, evidence.fine_runner_up) > 0.35 and evidence.rival > 0.3:
-        return Verdict.UNCERTAIN, Reason.AMBIGUOUS  # also hits some right places (0.30 to 0.39)
+        return Verdict.UNCERTAIN, Doubt.AMBIGUOUS  # also hits some right places (0.30 to 0.39)
     if sure and evidence.rival < 0.8:
         return Verdict.MATCHED, None
-    return Verdict.UNCERTAIN, Reason.TOO_SHORT if evidence.overlap_s < 10 else Reason.AMBIGUOUS
+    return Verdict.UNCERTAIN, Doubt.TOO_SHORT if evidence.overlap_s < 10 else Doubt.AMBIGUOUS
