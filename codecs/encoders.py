@@ -6,7 +6,6 @@ answers are kept by binary and driver.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -138,6 +137,8 @@ def _cache_key(ffmpeg: Ffmpeg) -> str:
     text = json.dumps(
         [ffmpeg.path, binary.st_size, binary.st_mtime_ns, platform.release(), drivers]
     )
+    import hashlib  # takes a while, and only what has no copy asks
+
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

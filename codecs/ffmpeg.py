@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, run
 from avpipe.errors import ChildFailedError, ToolMissingError
 
 OTHER_HINT = "AVPIPE_FFMPEG names it; without that the one that came with avpipe is used"
 INSTALL_HINT = "install it with: pip install imageio-ffmpeg"
+_BUNDLED = "binaries/ffmpeg-*"
 GLOBAL_ARGUMENTS = ("-hide_banner", "-nostdin", "-nostats", "-v", "error", "-progress", "pipe:1")
 
 
@@ -51,6 +55,9 @@ def find(setting: str | None) -> Ffmpeg:
                 hint=OTHER_HINT,
             )
         return Ffmpeg(found)
+    bundled = _bundled()
+    if bundled is not None:
+        return Ffmpeg(bundled)
     import imageio_ffmpeg  # not at the top: `avpipe --version` has no use for it
 
     try:
@@ -82,6 +89,17 @@ def run_ffmpeg(
 def is_out_of_space(error: ChildFailedError) -> bool:
     """Whether a child ended because the disk is full, as the C library words it."""
     return "No space left on device" in error.tail or "Disk quota exceeded" in error.tail
+
+
+def _bundled() -> str | None:
+    """The binary inside imageio-ffmpeg's wheel; None where it has none.
+
+    That package itself runs the binary each time to see whether it works, for 20 ms.
+    """
+    spec = importlib.util.find_spec("imageio_ffmpeg")
+    folders = spec.submodule_search_locations if spec is not None else None
+    binaries = [file for folder in folders or () for file in Path(folder).glob(_BUNDLED)]
+    return str(binaries[0]) if len(binaries) == 1 and os.access(binaries[0], os.X_OK) else None
 
 
 @functools.cache

@@ -7,6 +7,7 @@ Other files up to `SCAN_LIMIT`: every packet. Larger ones: head, middle and tail
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _SHORT = 64
 """An index of that many entries is not worth two seeks."""
 _TAIL_PACKETS = 24
 """More than frames are ever reordered by."""
+_REORDERED = frozenset(("h264", "hevc"))
+"""Codecs whose decoders wait for frames that may be shown earlier."""
 _WINDOW_PACKETS = 400
 _WINDOWS_FROM_US = 60_000_000
 _TAIL_US = 3_000_000
@@ -213,24 +216,26 @@ def _scan_index(
 
 
 def _take_index(track: Track, size_bytes: int, deadline: Deadline) -> None:
-    """Fill in what the index tells; its times are DTS, moved by the edit list."""
+    """Fill in what the index tells; its times are DTS, moved by the edit list.
+
+    A million entries may be gone through here: what the loop touches is kept in local names.
+    """
     track.open_window()
-    shown = track.windows[-1]
-    for count, entry in enumerate(track.stream.index_entries):
-        stamp = entry.timestamp
-        if track.latest_dts is not None and stamp <= track.latest_dts:
-            track.falls += 1
-        track.latest_dts = stamp
-        track.size_bytes += entry.size
-        if entry.pos + entry.size > size_bytes:
-            track.cut = True
-        if track.is_video and entry.is_discard:
-            track.hidden.append(stamp)
-        else:
-            shown.append(stamp)
+    (shown, hidden, is_video) = (track.windows[-1], track.hidden, track.is_video)
+    latest: float = -math.inf
+    count = falls = total = reach = 0
+    for count, entry in enumerate(track.stream.index_entries, 1):
+        (stamp, size) = (entry.timestamp, entry.size)
+        falls += stamp <= latest
+        latest = stamp
+        total += size
+        reach = max(reach, entry.pos + size)
+        (hidden if is_video and entry.is_discard else shown).append(stamp)
         if count % 4096 == 0:
             deadline.check()
-    track.count = len(track.stream.index_entries)
+    track.latest_dts = int(latest) if count else None
+    (track.count, track.falls, track.size_bytes) = (count, track.falls + falls, total)
+    track.cut = reach > size_bytes
     track.whole = True
 
 
@@ -245,22 +250,38 @@ def _read_edges(
     container: InputContainer, track: Track, deadline: Deadline, *, entire: bool
 ) -> Track:
     """The packets of one stream at the start and at the end of the file, or all of them."""
-    edge = _new_track(track.stream)
-    lone = Scan(tracks=[edge])
     index = track.stream.index_entries
     _only(container, [track.stream])
-    container.seek(index[0].timestamp, stream=track.stream, any_frame=True)
-    edge.whole = entire or len(index) <= _SHORT
-    _read(container, lone, deadline, enough=None if edge.whole else lambda: _edge_seen(edge))
-    if not edge.whole and not track.cut:
+    whole = entire or len(index) <= _SHORT
+    alone = not whole and track.codec in _REORDERED
+    edge = _read_head(container, track, deadline, whole=whole, alone=alone)
+    if alone and (edge.first_frame is None or edge.first_frame.pts != edge.first_kept):
+        # Others are shown before the first key frame, if they can be decoded.
+        track.stream.codec_context.flush_buffers()
+        edge = _read_head(container, track, deadline, whole=whole, alone=False)
+    if not whole and not track.cut:
         last = max(len(index) - _tail_length(track), 0)
         container.seek(index[last].timestamp, stream=track.stream, any_frame=True)
-        _read(container, lone, deadline)
+        _read(container, Scan(tracks=[edge]), deadline)
+    return edge
+
+
+def _read_head(
+    container: InputContainer, track: Track, deadline: Deadline, *, whole: bool, alone: bool
+) -> Track:
+    """The packets of one stream from its start to its first frame, or all of them."""
+    edge = _new_track(track.stream)
+    (edge.whole, edge.alone) = (whole, alone)
+    container.seek(track.stream.index_entries[0].timestamp, stream=track.stream, any_frame=True)
+    lone = Scan(tracks=[edge])
+    _read(container, lone, deadline, enough=None if whole else lambda: _edge_seen(edge))
     return edge
 
 
 def _edge_seen(edge: Track) -> bool:
-    return edge.first_frame is not None or edge.count >= DECODE_PACKETS
+    if edge.count >= DECODE_PACKETS:
+        return True
+    return edge.first_frame is not None and (not edge.alone or edge.count >= _TAIL_PACKETS)
 
 
 def _tail_length(track: Track) -> int:

@@ -56,6 +56,9 @@ class Track:
     shortest: int | None = None
     first_frame: Any = None
     """The first frame that a decoder gives."""
+    alone: bool = False
+    """Whether that is got from its packet alone: a decoder would wait for those after it, to put
+    them in order, and each takes as long again. It need not be the one that is shown first."""
     tries: int = 0
     tail: deque[Packet[Stream]] = field(default_factory=lambda: deque(maxlen=8))
     skip: int = 0
@@ -146,6 +149,10 @@ class Track:
         self.tries += 1
         try:
             frames = packet.decode()
+            if self.alone and not frames:
+                context: Any = self.stream.codec_context
+                frames = context.decode(None)
+                context.flush_buffers()
         except av.FFmpegError:
             return
         if frames:

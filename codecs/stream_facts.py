@@ -49,7 +49,7 @@ def video_stream(track: Track, container: str) -> VideoStream:
         rhythm = _counted(track, rhythm, duration)
     elif track.hidden and track.whole:
         rhythm = Rhythm(rate=rhythm.rate, variable=_all_vary(track))
-    ratio = stream.sample_aspect_ratio
+    ratio = stream.sample_aspect_ratio or context.sample_aspect_ratio
     return VideoStream(
         index=stream.index,
         codec=track.codec,

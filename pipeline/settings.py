@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,12 +51,15 @@ def load(environ: Mapping[str, str], *, config: Path, state_dir: Path) -> Settin
 
 def _read(path: Path, *, required: bool) -> dict[str, object]:
     try:
-        values: dict[str, object] = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        import tomllib  # most have no config file
+
+        values: dict[str, object] = tomllib.loads(text)
     except FileNotFoundError as error:
         if required:
             raise RequestError(f"the config file {path} does not exist") from error
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RequestError(f"the config file {path} cannot be read: {error}") from error
     for key, value in values.items():
         if key not in _KEYS:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +48,8 @@ def tell_error(error: BaseException, *, as_json: bool, debug: bool) -> int:
     known = _known(error)
     with contextlib.suppress(OSError):  # nobody listens any more
         if debug:
+            import traceback
+
             traceback.print_exception(error)
             if isinstance(error, ChildFailedError):
                 tell("note", f"command: {' '.join(error.command)}\n{error.tail}")

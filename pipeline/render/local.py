@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from avpipe.codecs import graph, isolate
@@ -22,6 +24,9 @@ DECODE_S = 5.0
 """How much of each stream is decoded when the output is verified; a shorter one is whole."""
 COPIED_DECODE_S = 0.5
 """The same of a copied video: 20 s of it took 3.5 s, and ffmpeg copies 1 GB in 1 s."""
+
+MANY_PACKETS = 200_000
+"""Of the picture, two hours: ffmpeg holds 180 bytes of each until its end."""
 
 
 def render(
@@ -56,7 +61,7 @@ def _write(
     arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
     stall_s = isolate.patience_s(plan.output.estimated_bytes)
     decode_s = COPIED_DECODE_S if plan.video is Action.COPY else DECODE_S
-    with isolate.ready_measurer(str(made), decode_s=decode_s) as measure:
+    with _measurer(plan, str(made), decode_s) as measure:
         written = run_ffmpeg(ffmpeg, arguments, "making the video", stall_s=stall_s)
         yield from _paced("video", plan, written)
         if not made.is_file():
@@ -65,6 +70,15 @@ def _write(
         yield Progress(stage="verify", done=0.0)
         with flushing(made):
             return measure()
+
+
+def _measurer(
+    plan: Plan, made: str, decode_s: float
+) -> AbstractContextManager[Callable[[], Measured]]:
+    """What measures the file, started now; where ffmpeg's index needs the memory, only later."""
+    if (plan.inputs.video.video[0].packets or 0) <= MANY_PACKETS:
+        return isolate.ready_measurer(made, decode_s=decode_s)
+    return nullcontext(partial(isolate.measure_file, made, decode_s=decode_s))
 
 
 def _prepare(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import sys
 import threading
@@ -27,7 +26,7 @@ def workspace(output: Path) -> Iterator[Path]:
     Folders that a killed run left there are removed. Raises RenderError where none can be made.
     """
     _remove_left_over(output.parent)
-    folder = output.parent / f"{PREFIX}{secrets.token_hex(6)}"
+    folder = output.parent / f"{PREFIX}{os.urandom(6).hex()}"
     lock = None
     try:
         lock = _make_locked(folder)
