@@ -3,41 +3,82 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from avpipe.benchmarks.scene import Scene, camera_sound, recorder_sound, world_sound
+from avpipe.benchmarks.scene import Scene, camera_sound, recorder_sound, resample_at, world_sound
 from avpipe.benchmarks.voice import synthesise
-from avpipe.media import Verdict
-from avpipe.sync.engine import Source, align
-from avpipe.sync.features import extract
+from avpipe.media import Doubt, Verdict
+from avpipe.sync.engine import Found, Source, align
+from avpipe.sync.features import PCM_RATE, Features, FeatureStream, extract
 from avpipe.sync.windows import FINE_RATE
 
 Samples = NDArray[np.float32]
 _HALF_BAND = (np.sinc(np.arange(-24, 25) / 2.1) / 2.1 * np.kaiser(49, 8)).astype(np.float32)
 
 
-def source(samples: Samples) -> Source:
+def halved(samples: Samples) -> Samples:
+    """From 16 to 8 kHz."""
+    if samples.size < 100:
+        return samples[::2]
+    return np.convolve(samples, _HALF_BAND, "same")[::2].astype(np.float32)
+
+
+def source(*channels: Samples, features: Features | None = None) -> Source:
     """A recording at 16 kHz, in memory."""
 
-    def read(_channel: int, start_s: float, duration_s: float) -> Samples:
+    def read(channel: int, start_s: float, duration_s: float) -> Samples:
         (first, size) = (round(start_s * FINE_RATE), round(duration_s * FINE_RATE))
         padded = np.zeros(size, np.float32)
-        part = samples[max(first, 0) : max(first + size, 0)]
+        part = channels[channel][max(first, 0) : max(first + size, 0)]
         padded[max(-first, 0) : max(-first, 0) + part.size] = part
         return padded
 
-    coarse = np.convolve(samples, _HALF_BAND, "same")[::2].astype(np.float32)
-    return Source(channels=(extract(coarse),), read=read)
+    made = (features,) if features else tuple(extract(halved(samples)) for samples in channels)
+    return Source(channels=made, read=read)
+
+
+@lru_cache(maxsize=8)
+def voice(seconds: float, seed: int) -> Samples:
+    """Somebody talks."""
+    return synthesise(seconds, FINE_RATE, np.random.default_rng(seed))
 
 
 def recordings(scene: Scene, voice_seed: int) -> tuple[Samples, Samples]:
     """What the camera and the recorder hear of a voice."""
     rng = np.random.default_rng(scene.seed)
-    voice = synthesise(float(scene.world_seconds), FINE_RATE, np.random.default_rng(voice_seed))
-    world = world_sound(scene, voice)
+    world = world_sound(scene, voice(float(scene.world_seconds), voice_seed))
     return camera_sound(scene, world, rng), recorder_sound(scene, world, rng)
+
+
+def heard(sound: Samples, seed: int, snr_db: float = 20.0) -> Samples:
+    """The same sound in another device: another noise."""
+    noise = np.random.default_rng(seed).standard_normal(sound.size)
+    return (sound + noise * np.sqrt(np.mean(sound**2)) * 10 ** (-snr_db / 20)).astype(np.float32)
+
+
+def place(found: Found, time_s: float, piece: int = 0) -> float:
+    """Where the audio's moment belongs, by one of the pieces."""
+    line = found.pieces[piece]
+    return line.offset_s + time_s / (1 + line.drift_ppm / 1e6)
+
+
+@pytest.fixture(scope="module")
+def take() -> tuple[Samples, Samples]:
+    """Camera and recorder, 100 s, the recorder 5.25 s later and 20 ppm too long, 5 dB."""
+    scene = Scene(
+        seconds=Fraction(100),
+        recorder_seconds=Fraction(100),
+        offset_s=Fraction("5.25"),
+        drift_ppm=Fraction(20),
+        sample_rate=FINE_RATE,
+        snr_db=5.0,
+        flash_every=Fraction(1000),
+    )
+    return recordings(scene, voice_seed=3)
 
 
 def test_a_voice_is_put_where_it_belongs() -> None:
@@ -47,20 +88,164 @@ def test_a_voice_is_put_where_it_belongs() -> None:
         offset_s=Fraction("-3.2345"),
         drift_ppm=Fraction(40),
         sample_rate=FINE_RATE,
-        snr_db=5.0,
+        snr_db=0.0,
+        flash_every=Fraction(1000),
     )
     (camera, recorder) = recordings(scene, voice_seed=1)
-    found = align(source(camera), source(recorder))
+    found = align(source(camera), source(-recorder))
     assert found.verdict is Verdict.MATCHED
-    assert found.offset_s is not None
-    assert found.drift_ppm is not None
+    assert found.inverted
     for moment in (4.0, 43.0):
         truth = float(scene.offset_s) + moment / (1 + 40e-6)
-        assert abs(found.offset_s + moment / (1 + found.drift_ppm / 1e6) - truth) < 0.5e-3
+        assert abs(place(found, moment) - truth) < 0.02e-3
+    assert found.drift_ppm == pytest.approx(40, abs=0.5)
+    assert found.confidence > 0.9
+    assert 5 < len(found.residuals) <= 200
+    times = [residual.time_s for residual in found.residuals]
+    assert times == sorted(times)
+    assert np.median([abs(residual.residual_s) for residual in found.residuals]) < 0.02e-3
 
 
-def test_another_voice_is_not_matched() -> None:
-    scene = Scene(seconds=Fraction(30), sample_rate=FINE_RATE)
+@pytest.mark.parametrize("kind", ["voice", "loop", "noise", "clicks"])
+def test_what_does_not_belong_is_not_matched(kind: str) -> None:
+    scene = Scene(seconds=Fraction(30), sample_rate=FINE_RATE, flash_every=Fraction(1000))
     (camera, _) = recordings(scene, voice_seed=1)
-    (_, recorder) = recordings(scene, voice_seed=2)
-    assert align(source(camera), source(recorder)).verdict is not Verdict.MATCHED
+    other = {
+        "voice": voice(30.0, 2),
+        "loop": np.tile(voice(3.0, 4), 10),
+        "noise": heard(np.zeros(FINE_RATE * 30, np.float32) + 1e-3, 5, 0.0),
+        "clicks": (np.arange(FINE_RATE * 30) % 7919 == 0).astype(np.float32),
+    }[kind]
+    found = align(source(camera), source(other))
+    assert found.verdict is not Verdict.MATCHED
+    assert (found.offset_s is None) is (found.verdict is Verdict.UNRELATED)
+
+
+@pytest.mark.parametrize("kind", ["loop", "twice", "tone"])
+def test_where_more_than_one_place_fits_the_verdict_is_uncertain(kind: str) -> None:
+    once = voice(15.0, 6)
+    sound = {
+        "loop": np.tile(voice(4.0, 7), 8),
+        "twice": np.concatenate([once, once]),
+        "tone": np.sin(2 * np.pi * 440 * np.arange(FINE_RATE * 20) / FINE_RATE),
+    }[kind].astype(np.float32)
+    camera = sound if kind != "twice" else once
+    found = align(source(heard(camera, 8)), source(heard(sound, 9)))
+    assert (found.verdict, found.reason) == (Verdict.UNCERTAIN, Doubt.AMBIGUOUS)
+    assert found.offset_s is not None
+    if kind == "twice":
+        places = sorted([found.offset_s, *(other.offset_s for other in found.candidates)])
+        assert places == pytest.approx([-15.0, 0.0], abs=1e-4)
+    if kind == "loop":
+        assert len(found.candidates) >= 3
+
+
+@pytest.mark.parametrize("lost_s", [0.003, 0.25, 20.0])
+def test_what_the_recorder_lost_leaves_two_pieces(
+    take: tuple[Samples, Samples], lost_s: float
+) -> None:
+    (camera, recorder) = take
+    (cut, skip) = (FINE_RATE * 40, round(lost_s * FINE_RATE))
+    found = align(source(camera), source(np.delete(recorder, slice(cut, cut + skip))))
+    assert found.verdict is Verdict.MATCHED
+    assert len(found.pieces) == 2
+    assert found.pieces[0].audio_end_s == pytest.approx(40, abs=0.3)
+    assert found.pieces[1].audio_start_s == pytest.approx(found.pieces[0].audio_end_s, abs=1e-3)
+    for moment, piece, late in ((1.0, 0, 0.0), (39.0, 0, 0.0), (41.0, 1, lost_s), (70, 1, lost_s)):
+        truth = 5.25 + (moment + late) / (1 + 20e-6)
+        assert abs(place(found, moment, piece) - truth) < 0.1e-3
+
+
+def test_a_camera_that_was_cut_leaves_two_pieces(take: tuple[Samples, Samples]) -> None:
+    (camera, recorder) = take
+    (at, gone) = (FINE_RATE * 50, round(1.5 * FINE_RATE))
+    found = align(source(np.delete(camera, slice(at, at + gone))), source(recorder))
+    assert found.verdict is Verdict.MATCHED
+    assert len(found.pieces) == 2
+    assert place(found, found.pieces[0].audio_end_s, 0) == pytest.approx(50, abs=0.3)
+    assert place(found, found.pieces[1].audio_start_s, 1) == pytest.approx(50, abs=0.3)
+    assert abs(place(found, 20.0, 0) - (5.25 + 20 / (1 + 20e-6))) < 0.1e-3
+    assert abs(place(found, 80.0, 1) - (3.75 + 80 / (1 + 20e-6))) < 0.1e-3
+
+
+def test_noise_breaks_no_take(take: tuple[Samples, Samples]) -> None:
+    (camera, recorder) = take
+    found = align(source(heard(camera, 11, -9.0)), source(recorder))
+    assert found.verdict is Verdict.MATCHED
+    assert len(found.pieces) == 1
+    assert abs(place(found, 50.0) - (5.25 + 50 / (1 + 20e-6))) < 0.1e-3
+
+
+def test_what_the_pieces_do_not_explain_is_broken(take: tuple[Samples, Samples]) -> None:
+    (camera, recorder) = take
+    half = FINE_RATE * 50
+    level = np.sqrt(np.mean(recorder**2))
+    other = voice(50.0, 12)
+    other = other * (level / np.sqrt(np.mean(other**2)))
+    found = align(source(camera), source(np.concatenate([recorder[:half], other])))
+    assert (found.verdict, found.reason) == (Verdict.UNCERTAIN, Doubt.BROKEN)
+    assert found.offset_s == pytest.approx(5.25, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rate", "reason"),
+    [
+        (Fraction(441, 480), None),
+        (Fraction(480, 441), None),
+        (Fraction(1001, 1000), None),
+        (Fraction(10025, 10000), Doubt.OUT_OF_RANGE),
+    ],
+)
+def test_a_wrong_rate_is_found_as_that(rate: Fraction, reason: Doubt | None) -> None:
+    sound = voice(40.0, 13)
+    size = round(Fraction(39 * FINE_RATE) * rate)
+    stretched = resample_at(sound, Fraction(FINE_RATE, 2), 1 / rate, size)
+    found = align(source(heard(sound, 14)), source(heard(stretched.astype(np.float32), 15)))
+    assert found.verdict is (Verdict.MATCHED if reason is None else Verdict.UNCERTAIN)
+    assert found.reason is reason
+    assert found.drift_ppm == pytest.approx(float(rate - 1) * 1e6, abs=1)
+    for moment in (0.0, 35.0):
+        assert abs(place(found, moment) - (0.5 + moment / float(rate))) < 0.1e-3
+
+
+def test_stretches_of_the_camera_are_enough(take: tuple[Samples, Samples]) -> None:
+    (camera, recorder) = take
+    whole = halved(camera)
+    stream = FeatureStream()
+    for start_s in (70.0, 5.0, 40.0):
+        stream.seek(start_s)
+        stream.push(whole[round(start_s * PCM_RATE) : round((start_s + 12) * PCM_RATE)])
+    features = stream.finish(whole.size / PCM_RATE)
+    assert features.known is not None
+    assert 0.3 < features.known.mean() < 0.4
+    found = align(source(camera, features=features), source(recorder))
+    assert found.verdict is Verdict.MATCHED
+    assert abs(place(found, 50.0) - (5.25 + 50 / (1 + 20e-6))) < 0.1e-3
+
+
+def test_the_channel_that_heard_it_counts(take: tuple[Samples, Samples]) -> None:
+    (camera, recorder) = take
+    nothing = np.zeros_like(camera)
+    found = align(source(nothing, heard(nothing + 1e-3, 16, 0.0), camera), source(recorder))
+    assert found.verdict is Verdict.MATCHED
+    assert found.channels == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (np.zeros(0, np.float32), Doubt.TOO_SHORT),
+        (np.ones(1, np.float32), Doubt.TOO_SHORT),
+        (np.zeros(FINE_RATE * 20, np.float32), Doubt.SILENT),
+        (np.full(FINE_RATE * 20, np.nan, np.float32), Doubt.SILENT),
+        (np.full(FINE_RATE * 20, 0.5, np.float32), None),
+    ],
+    ids=["empty", "one sample", "silence", "NaN", "DC"],
+)
+def test_bad_input_has_a_clear_verdict(bad: Samples, reason: Doubt | None) -> None:
+    for pair in ((bad, voice(20.0, 17)), (voice(20.0, 17), bad), (bad, bad)):
+        found = align(*(source(samples) for samples in pair))
+        assert found.verdict is Verdict.UNRELATED
+        assert found.reason is (reason or found.reason)
+        assert found.offset_s is None
+        assert found.confidence < 0.5

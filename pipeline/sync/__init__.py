@@ -1,1 +1,1 @@
-"""Where a recorder's sound belongs on the camera's time line. Pure, and not yet in use."""
+"""Where a recorder's sound belongs on the camera's time line. Pure: values in, values out."""

@@ -41,13 +41,16 @@ class Line:
         return self.lag_s + self.slope * time_s
 
 
-def find_lines(peaks: Peaks, count: int = 4) -> tuple[Line, ...]:
-    """Give the best lines, best first, that are apart from each other at every block."""
+def find_lines(peaks: Peaks, count: int = 4, limit: float = MAX_SLOPE) -> tuple[Line, ...]:
+    """Give the best lines, best first, that are apart from each other at every block.
+
+    Slopes go up to `limit`.
+    """
     left = np.maximum(peaks.z - _Z0, 0.0)
     lines: list[Line] = []
     weight = left.copy()
     for _ in range(count):
-        line = _best_line(peaks, weight, left)
+        line = _best_line(peaks, weight, left, limit)
         if line is None or line.score <= 0:
             break
         lines.append(line)
@@ -70,7 +73,7 @@ def _support(peaks: Peaks, weight: Doubles, line: Line) -> Doubles:
     return np.asarray(np.where(error < _NEAR_S, weight, 0.0).max(axis=1))
 
 
-def _best_line(peaks: Peaks, weight: Doubles, full: Doubles) -> Line | None:
+def _best_line(peaks: Peaks, weight: Doubles, full: Doubles, limit: float) -> Line | None:
     """Try lines of every slope through each of the strongest peaks; refit the best."""
     order = np.argsort(weight, axis=None)[::-1][:_ANCHORS]
     order = order[weight.reshape(-1)[order] > 0]
@@ -79,19 +82,19 @@ def _best_line(peaks: Peaks, weight: Doubles, full: Doubles) -> Line | None:
     block, _ = np.unravel_index(order, weight.shape)
     lag, time = peaks.lag_s.reshape(-1)[order], peaks.time_s[block]
     best = (-1.0, 0.0, 0.0)
-    for slope in _slopes(peaks):
+    for slope in _slopes(peaks, limit):
         scores = _scores(peaks, weight, lag - slope * time, slope)
-        top = int(np.argmax(scores - 1e-3 * abs(slope) / MAX_SLOPE))
+        top = int(np.argmax(scores - 1e-3 * abs(slope) / limit))
         if scores[top] > best[0] + 1e-9:
             best = (float(scores[top]), float(lag[top] - slope * time[top]), float(slope))
-    return _refit(peaks, full, best[1], best[2])
+    return _refit(peaks, full, best[1], best[2], limit)
 
 
-def _slopes(peaks: Peaks) -> Doubles:
+def _slopes(peaks: Peaks, limit: float) -> Doubles:
     """Slopes to try, flat first, so close that the ends of the recording stay within reach."""
     extent = float(np.ptp(peaks.time_s)) + 1e-9
-    steps = int(np.clip(np.ceil(MAX_SLOPE * extent / (0.8 * _NEAR_S)), 0, 200))
-    grid = np.linspace(-MAX_SLOPE, MAX_SLOPE, 2 * steps + 1)
+    steps = int(np.clip(np.ceil(limit * extent / (0.8 * _NEAR_S)), 0, 400))
+    grid = np.linspace(-limit, limit, 2 * steps + 1)
     return grid[np.argsort(np.abs(grid), kind="stable")]
 
 
@@ -106,7 +109,9 @@ def _scores(peaks: Peaks, weight: Doubles, lags: Doubles, slope: float) -> Doubl
     return out
 
 
-def _refit(peaks: Peaks, weight: Doubles, lag: float, slope: float) -> Line:
+def _refit(
+    peaks: Peaks, weight: Doubles, lag: float, slope: float, limit: float = MAX_SLOPE
+) -> Line:
     """Fit the line to its own peaks, three times, with a prior that holds the slope near 0."""
     time, rows = peaks.time_s, np.arange(peaks.time_s.size)
     slope_error = _SLOPE_PRIOR
@@ -123,8 +128,8 @@ def _refit(peaks: Peaks, weight: Doubles, lag: float, slope: float) -> Line:
         level = float((share * lags).sum() / share.sum())
         spread = float((share * (time - middle) ** 2).sum() / share.max())
         cross = float((share * (time - middle) * (lags - level)).sum() / share.max())
-        ridge = (_PEAK_ERROR_S / _SLOPE_PRIOR) ** 2
-        slope = float(np.clip(cross / (spread + ridge), -MAX_SLOPE, MAX_SLOPE))
+        ridge = (_PEAK_ERROR_S / _SLOPE_PRIOR) ** 2 if limit <= MAX_SLOPE else 1e-9
+        slope = float(np.clip(cross / (spread + ridge), -limit, limit))
         slope_error = min(_PEAK_ERROR_S / np.sqrt(spread + 1e-9), MAX_SLOPE / 3)
         lag = level - slope * middle
     line = Line(lag_s=lag, slope=slope, score=0.0, blocks=0, slope_error=float(slope_error))

@@ -5,28 +5,51 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from avpipe.media import Candidate, Doubt, Piece, Verdict
-from avpipe.sync.consensus import Line, find_lines
+from avpipe.sync.consensus import MAX_SLOPE, Line, find_lines
 from avpipe.sync.features import Features
 from avpipe.sync.fine import Fine, Stack, scan
-from avpipe.sync.pieces import BLOCK_S, Span, coarse_spans
-from avpipe.sync.search import block_seconds, find_peaks
-from avpipe.sync.survey import Part, survey
+from avpipe.sync.pieces import region_lines
+from avpipe.sync.rivals import WALKOVER, Contest, close_contest, contest, steady_lag
+from avpipe.sync.search import Searched, block_seconds
+from avpipe.sync.survey import Part, Survey, Take, survey
 from avpipe.sync.verdict import Evidence, confidence, judge
-from avpipe.sync.windows import Map, Read, Samples
+from avpipe.sync.windows import Map, Memo, Samples
 
 ReadChannel = Callable[[int, float, float], Samples]
 """(channel, start_s, duration_s) -> mono at FINE_RATE, zeros outside."""
 
-_RATES = (1.0, 1.001, 1 / 1.001, 24 / 25, 25 / 24, 44.1 / 48, 48 / 44.1)
-_CANDIDATES = 12
+_NTSC = 1.001
+_RATES = (
+    *(1.0, _NTSC, 1 / _NTSC, 24 / 25, 25 / 24, 44.1 / 48, 48 / 44.1),
+    *(24 / 25 / _NTSC, 25 / 24 * _NTSC),
+)
+"""Seconds of the recorder to one of the camera: as they are, and as files are mislabelled."""
+_RATE_SCORE = 4.0
+_WILD_SLOPE, _WILD_S, _WILD_BLOCK_S, _WILD_SCORE = 0.012, 120.0, 5.0, 12.0
+_RATE_CLOCK = 150e-6
+_LINES = 12
+_OTHER_LINES = 4
 _WORTH_A_LOOK = 0.3
 _LEAST_ACTIVE_S = 0.5
 _STRONG = 12.0
 _OWN_S = 0.1
+_RIVAL_HEIGHT = 6.5
+_MOST_RIVALS = 5
+_ALIKE = 0.6
+_MOST_PERIODS = 10
+_SURVEYED = 4
+_CLOSE = 0.5
 _BROKEN_SCORE = 10.0
 _PART_SLOPE_ERROR = 170e-6
-_LEAST_HEIGHT = 8.0
+_LEAST_PART_S = 5.0
+_BROKEN_REACH_S = 3.0
+_FEW_BLOCKS, _MOST_BLOCKS = 16, 400
+_CLEAR_SCORE, _CLEAR_LEAD = 60.0, 0.3
+_CANDIDATE_MARGIN = 4.0
+_RESIDUALS = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +63,19 @@ class Source:
     def duration_s(self) -> float:
         """Of the longest channel."""
         return max((channel.duration_s for channel in self.channels), default=0.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Residual:
+    """What one fine window, or some together, say."""
+
+    time_s: float
+    """On the camera's time line."""
+    residual_s: float
+    """Where it has its maximum, from its piece's line."""
+    weight: float
+    """Height of that maximum in deviations of noise."""
+    inlier: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +97,8 @@ class Found:
     channels: tuple[int, int] = (0, 0)
     """The camera's and the recorder's channel that were compared."""
     evidence: Evidence | None = field(default=None)
+    residuals: tuple[Residual, ...] = ()
+    """At most 200, in the order of time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,10 +106,17 @@ class Place:
     """One coarse line and what the fine windows say of it."""
 
     coarse: Line
-    map: Map
+    read: Map
+    """The line that the windows were read by."""
+    stack: Stack
     rate: float
-    height: float
-    rival: float
+    ends: tuple[float, float] | None = None
+    """The stretch of the camera's time that was looked at; None for all that both have."""
+
+    @property
+    def height(self) -> float:
+        """Of the stack."""
+        return self.stack.height
 
 
 def offset_of(line: Map) -> float:
@@ -79,30 +124,33 @@ def offset_of(line: Map) -> float:
     return -line.lag_s / (1 + line.slope)
 
 
-def overlap_of(line: Map, camera_s: float, recorder_s: float) -> tuple[float, float]:
-    """Begin and end of what both have, on the camera's time line."""
-    return max(0.0, line.camera_time(0.0)), min(camera_s, line.camera_time(recorder_s))
-
-
 def align(camera: Source, recorder: Source) -> Found:
     """Find the place; the camera's time line is that of its features and its `read`."""
     if min(_most_active(camera), _most_active(recorder)) < _LEAST_ACTIVE_S:
         short = min(camera.duration_s, recorder.duration_s) < 2 * _LEAST_ACTIVE_S
-        return Found(
-            verdict=Verdict.UNRELATED,
-            confidence=0.0,
-            reason=Doubt.TOO_SHORT if short else Doubt.SILENT,
-        )
-    best: tuple[float, tuple[int, int], list[Place]] | None = None
+        return _nothing(Doubt.TOO_SHORT if short else Doubt.SILENT)
+    best: tuple[Take, tuple[int, int], list[Place]] | None = None
     for pair in _channel_pairs(camera, recorder):
-        places = find_places(camera, recorder, pair)
-        if places and (best is None or places[0].height > best[0]):
-            best = (places[0].height, pair, places)
-        if best is not None and best[0] >= _STRONG:
+        take = _take(camera, recorder, pair)
+        places = find_places(take)
+        if places and (best is None or places[0].height > best[2][0].height):
+            best = take, pair, places
+        if best is not None and best[2][0].height >= _STRONG:
             break
-    if best is None:
-        return Found(verdict=Verdict.UNRELATED, confidence=0.0, reason=Doubt.UNRELATED)
-    return conclude(camera, recorder, best[1], best[2])
+    found = _nothing(Doubt.UNRELATED) if best is None else conclude(*best)
+    if found.verdict is not Verdict.UNRELATED:
+        return found
+    lag = steady_lag(_take(camera, recorder, _channel_pairs(camera, recorder)[0]))
+    if lag is None:
+        return found
+    return replace(
+        found, verdict=Verdict.UNCERTAIN, reason=Doubt.AMBIGUOUS, offset_s=-lag, drift_ppm=0.0
+    )
+
+
+def _nothing(reason: Doubt, evidence: Evidence | None = None) -> Found:
+    sure = 0.0 if evidence is None else confidence(evidence)
+    return Found(verdict=Verdict.UNRELATED, confidence=sure, reason=reason, evidence=evidence)
 
 
 def _most_active(source: Source) -> float:
@@ -116,169 +164,265 @@ def _channel_pairs(camera: Source, recorder: Source) -> list[tuple[int, int]]:
     return sorted(((a, b) for a in ours for b in theirs), key=lambda pair: (sum(pair), pair))[:8]
 
 
-def channel_reads(camera: Source, recorder: Source, pair: tuple[int, int]) -> tuple[Read, Read]:
-    """Give the two channels' own `read`."""
-    return (
-        lambda start, duration: camera.read(pair[0], start, duration),
-        lambda start, duration: recorder.read(pair[1], start, duration),
+def _take(camera: Source, recorder: Source, pair: tuple[int, int]) -> Take:
+    """Both recordings as two channels of them show them."""
+    return Take(
+        camera=Memo(lambda start, duration: camera.read(pair[0], start, duration)),
+        recorder=Memo(lambda start, duration: recorder.read(pair[1], start, duration)),
+        ours=camera.channels[pair[0]],
+        theirs=recorder.channels[pair[1]],
     )
 
 
-def find_places(camera: Source, recorder: Source, pair: tuple[int, int]) -> list[Place]:
+def find_places(take: Take) -> list[Place]:
     """Search coarsely, then look at the best lines with the fine windows; the best first."""
     places: list[Place] = []
     for rate in _RATES:
-        lines = _coarse_lines(camera.channels[pair[0]], recorder.channels[pair[1]], rate)
-        places += _looked_at(camera, recorder, pair, lines, rate)
+        lines = _coarse_lines(take, rate)
+        if rate != 1.0:
+            lines = [line for line in lines[:_OTHER_LINES] if line.score > _RATE_SCORE]
+        places += _looked_at(take, lines, rate)
         places.sort(key=lambda place: -place.height)
         if places and places[0].height >= _STRONG:
             break
-    return places
+    else:
+        places += _wild(take)
+        places.sort(key=lambda place: -place.height)
+    return sorted([*places, *_repeats(take, places)], key=lambda place: -place.height)
 
 
-def _coarse_lines(camera: Features, recorder: Features, rate: float) -> Sequence[Line]:
-    """Give the best coarse lines at a rate."""
-    longest = max(camera.duration_s, recorder.duration_s)
-    block_s = block_seconds(camera, recorder)
-    pool = 2 if longest > 1200 else 1
-    peaks = find_peaks(camera, recorder, block_s=block_s, pool=pool, rate=rate)
-    return list(find_lines(peaks, _CANDIDATES))
+def _wild(take: Take) -> list[Place]:
+    """Look for a drift that no clock has, in two minutes from the middle of the camera's sound."""
+    middle = take.ours.duration_s / 2
+    searched = Searched(take.theirs, block_s=_WILD_BLOCK_S)
+    blocks = searched.blocks_of(take.ours)
+    blocks = blocks[np.abs((blocks + 0.5) * _WILD_BLOCK_S - middle) < _WILD_S / 2]
+    if blocks.size < 2:
+        return []
+    lines = find_lines(searched.find(take.ours, blocks), 1, _WILD_SLOPE)
+    if not lines or lines[0].score < _WILD_SCORE or abs(lines[0].slope) < MAX_SLOPE / 2:
+        return []
+    line = Map(lag_s=lines[0].lag_s, slope=lines[0].slope)
+    begin, end = take.overlap(line)
+    ends = max(begin, middle - _WILD_S / 2), min(end, middle + _WILD_S / 2)
+    if ends[1] - ends[0] < _LEAST_PART_S:
+        return []
+    stack = _scanned(take, line, lines[0].slope_error, ends)
+    if stack is None:
+        return []
+    return [Place(coarse=lines[0], read=line, stack=stack, rate=1.0, ends=ends)]
 
 
-def _looked_at(
-    camera: Source, recorder: Source, pair: tuple[int, int], lines: Sequence[Line], rate: float
-) -> list[Place]:
+def _repeats(take: Take, places: Sequence[Place]) -> list[Place]:
+    """Look where a sound that repeats itself would fit as well: whole periods from the best."""
+    alike = [place for place in places if place.height > _ALIKE * places[0].height]
+    if len(alike) < 3 or alike[0].height < _RIVAL_HEIGHT:
+        return []
+    best = alike[0].stack.line
+    begin, end = take.overlap(best)
+    middle = (begin + end) / 2
+    lags = [place.stack.line.recorder_time(middle) - best.recorder_time(middle) for place in alike]
+    steps = np.diff(np.sort(lags))
+    steps = steps[steps > _OWN_S]
+    if steps.size == 0 or steps.min() < 2 * _OWN_S:
+        return []
+    found = []
+    for number in range(-_MOST_PERIODS, _MOST_PERIODS + 1):
+        shift = number * float(steps.min())
+        if number == 0 or min(abs(shift - lag) for lag in lags) < _OWN_S:
+            continue
+        line = replace(best, lag_s=best.lag_s + shift)
+        ends = take.overlap(line)
+        if ends[1] - ends[0] < _LEAST_PART_S:
+            continue
+        stack = _scanned(take, line, alike[0].coarse.slope_error, ends)
+        if stack is not None and stack.height > _RIVAL_HEIGHT:
+            coarse = replace(alike[0].coarse, score=0.0)
+            found.append(Place(coarse=coarse, read=line, stack=stack, rate=alike[0].rate))
+    return found
+
+
+def _coarse_lines(take: Take, rate: float) -> Sequence[Line]:
+    """Give the best coarse lines at a rate: from a few blocks where these are clear, else all."""
+    longest = max(take.ours.duration_s, take.theirs.duration_s)
+    pool = 1 if longest < 1200 else (2 if longest < 4 * 3600 else 4)
+    block_s = block_seconds(take.ours, take.theirs)
+    searched = Searched(take.theirs, block_s=block_s, pool=pool, rate=rate)
+    blocks = searched.blocks_of(take.ours)
+    if blocks.size > 1.5 * _FEW_BLOCKS:
+        lines = find_lines(searched.find(take.ours, _spread(blocks, _FEW_BLOCKS)), _LINES)
+        next_best = lines[1].score if len(lines) > 1 else 0.0
+        if lines and lines[0].score > max(_CLEAR_SCORE, next_best / _CLEAR_LEAD):
+            return lines
+    if blocks.size == 0:
+        return ()
+    return find_lines(searched.find(take.ours, _spread(blocks, _MOST_BLOCKS)), _LINES)
+
+
+def _spread(
+    blocks: np.ndarray[tuple[int], np.dtype[np.intp]], most: int
+) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """At most so many of the blocks, evenly spread."""
+    if blocks.size <= most:
+        return blocks
+    return blocks[np.linspace(0, blocks.size - 1, most).astype(np.intp)]
+
+
+def _looked_at(take: Take, lines: Sequence[Line], rate: float) -> list[Place]:
     """Stack fine windows on each line that is not far behind the best."""
-    ours, theirs = channel_reads(camera, recorder, pair)
     places = []
     for line in lines:
         if line.score < _WORTH_A_LOOK * lines[0].score:
             continue
         coarse = Map(lag_s=line.lag_s * rate, slope=(1 + line.slope) * rate - 1)
-        begin, end = overlap_of(coarse, camera.duration_s, recorder.duration_s)
+        begin, end = take.overlap(coarse)
         if end - begin < 0.5:
             continue
-        stack = scan(ours, theirs, coarse, slope_error=line.slope_error, begin_s=begin, end_s=end)
-        if line.score > _BROKEN_SCORE and (stack is None or stack.height < _STRONG):
-            features = camera.channels[pair[0]], recorder.channels[pair[1]]
-            stack = (
-                _best_part(camera, recorder, pair, coarse_spans(*features, [coarse], rate)) or stack
-            )
+        stack = _scanned(take, coarse, line.slope_error, (begin, end))
+        if (
+            line in lines[:2]
+            and line.score > _BROKEN_SCORE
+            and (stack is None or stack.height < _STRONG)
+        ):
+            coarse, stack = _broken(take, coarse, (begin, end), rate) or (coarse, stack)
         if stack is not None:
-            places.append(
-                Place(
-                    coarse=line, map=stack.line, rate=rate, height=stack.height, rival=stack.rival
-                )
-            )
+            places.append(Place(coarse=line, read=coarse, stack=stack, rate=rate))
     return places
 
 
-def _best_part(
-    camera: Source, recorder: Source, pair: tuple[int, int], spans: Sequence[Span]
-) -> Stack | None:
-    """Stack the windows of the longest piece."""
-    if not spans:
-        return None
-    span = max(spans, key=lambda span: span.end_s - span.begin_s)
-    begin, end = overlap_of(span.map, camera.duration_s, recorder.duration_s)
-    begin, end = max(begin, span.begin_s), min(end, span.end_s)
-    if end - begin < BLOCK_S:
-        return None
+def _scanned(take: Take, line: Map, slope_error: float, ends: tuple[float, float]) -> Stack | None:
     return scan(
-        *channel_reads(camera, recorder, pair),
-        span.map,
-        slope_error=_PART_SLOPE_ERROR,
-        begin_s=begin,
-        end_s=end,
+        take.camera,
+        take.recorder,
+        line,
+        slope_error=slope_error,
+        begin_s=ends[0],
+        end_s=ends[1],
     )
 
 
-def conclude(
-    camera: Source, recorder: Source, pair: tuple[int, int], places: Sequence[Place]
-) -> Found:
+def _broken(
+    take: Take, line: Map, ends: tuple[float, float], rate: float
+) -> tuple[Map, Stack] | None:
+    """Look for a line in the quarters of a stretch that one line went through but does not fit."""
+    quarter = (ends[1] - ends[0]) / 4
+    best: tuple[Map, Stack] | None = None
+    if quarter < _LEAST_PART_S:
+        return None
+    for number in range(4):
+        begin = ends[0] + number * quarter
+        for own in region_lines(take.ours, take.theirs, begin, begin + quarter, rate, line.slope):
+            middle = begin + quarter / 2
+            if abs(own.recorder_time(middle) - line.recorder_time(middle)) > _BROKEN_REACH_S:
+                continue
+            stack = _scanned(take, own, _PART_SLOPE_ERROR, (begin, begin + quarter))
+            if stack is not None and (best is None or stack.height > best[1].height):
+                best = own, stack
+        if best is not None and best[1].height >= _STRONG:
+            break
+    return best
+
+
+def conclude(take: Take, pair: tuple[int, int], places: Sequence[Place]) -> Found:
     """Fit the best place exactly, in pieces where it must be, and say what it is worth."""
-    best = places[0]
-    ours, theirs = channel_reads(camera, recorder, pair)
-    spans = _spans(camera, recorder, pair, places)
-    parts = survey(ours, theirs, spans, best.coarse.slope_error)
-    main = max(parts, key=lambda part: part.end_s - part.begin_s, default=None)
-    if main is None:
-        return Found(verdict=Verdict.UNRELATED, confidence=0.0, reason=Doubt.UNRELATED)
-    if main.fine.height < best.height and not any(_is_on(part, best.map) for part in parts):
-        parts = survey(ours, theirs, _whole(best, camera, recorder), best.coarse.slope_error)
-        main = max(parts, key=lambda part: part.end_s - part.begin_s, default=main)
-    evidence = _evidence(best, places, main, parts)
+    best, found = _surveyed(take, places)
+    if not found.parts:
+        return _nothing(Doubt.UNRELATED)
+    main = max(found.parts, key=lambda part: part.end_s - part.begin_s)
+    contests = _contests(take, places, main, found.parts)
+    near, near_share = close_contest(take, main.fine, (main.begin_s, main.end_s))
+    evidence = _evidence(best, main, found, [c for _, c in contests], (near, near_share))
     verdict, reason = judge(evidence)
     if verdict is Verdict.UNRELATED:
-        return Found(
-            verdict=verdict, reason=reason, confidence=confidence(evidence), evidence=evidence
-        )
-    found = _found(main.fine, evidence, verdict, reason)
-    pieces = tuple(_piece(part, recorder.duration_s) for part in parts)
-    overlap = sum(part.end_s - part.begin_s for part in parts)
+        return _nothing(Doubt.UNRELATED, evidence)
+    weights = [float(np.exp(-(max(c.margin, 0.0) ** 2) / 2)) for _, c in contests]
+    weights.append(float(np.exp(-(max(near.margin, 0.0) ** 2) / 2)))
+    sure = confidence(evidence) / (1 + sum(weights))
     return replace(
-        found,
-        pieces=pieces,
-        overlap_s=overlap,
+        _found(main.fine),
+        verdict=verdict,
+        reason=reason,
+        confidence=sure,
+        evidence=evidence,
+        pieces=tuple(_piece(part, take.theirs.duration_s) for part in found.parts),
+        overlap_s=sum(part.end_s - part.begin_s for part in found.parts),
         channels=pair,
-        candidates=_candidates(best, places, evidence),
+        candidates=_candidates(contests, weights, sure),
+        residuals=_residuals(found.parts),
     )
 
 
-def _whole(best: Place, camera: Source, recorder: Source) -> tuple[Span, ...]:
-    """One span: all that both have on the best line."""
-    begin, end = overlap_of(best.map, camera.duration_s, recorder.duration_s)
-    return (Span(begin_s=begin, end_s=end, map=best.map),)
+def _surveyed(take: Take, places: Sequence[Place]) -> tuple[Place, Survey]:
+    """Survey the best place, and those near it in height; give the one that explains the most."""
+    best: tuple[Place, Survey] | None = None
+    for place in places[:_SURVEYED]:
+        if place.height < max(_CLOSE * places[0].height, _RIVAL_HEIGHT) and best is not None:
+            break
+        found = survey(
+            replace(take, rate=place.rate),
+            place.read,
+            place.stack,
+            place.coarse.slope_error,
+            place.ends,
+        )
+        if best is None or found.weight > best[1].weight:
+            best = place, found
+    assert best is not None
+    return best
 
 
-def _spans(
-    camera: Source, recorder: Source, pair: tuple[int, int], places: Sequence[Place]
-) -> tuple[Span, ...]:
-    """Give the coarse pieces, each within what both have."""
-    best = places[0]
-    maps = [
-        best.map,
-        *(p.map for p in places[1:] if p.height > _LEAST_HEIGHT and p.rate == best.rate),
+def _contests(
+    take: Take, places: Sequence[Place], main: Part, parts: Sequence[Part]
+) -> list[tuple[Place, Contest]]:
+    """Compare the best place with the others that show anything; a piece is no rival."""
+    rivals = [
+        place
+        for place in places
+        if place.height > _RIVAL_HEIGHT
+        and not any(_is_on(part, place.stack.line) for part in parts)
     ]
-    ours, theirs = camera.channels[pair[0]], recorder.channels[pair[1]]
-    found: tuple[Span, ...] = ()
-    if best.height > _LEAST_HEIGHT and ours.duration_s > 2 * BLOCK_S:
-        found = coarse_spans(ours, theirs, maps, best.rate)
-    if len(found) > 1:
-        # The line may have been drawn through two pieces: look again along the longest one's.
-        stack = _best_part(camera, recorder, pair, found)
-        if stack is not None and stack.height > best.height:
-            found = coarse_spans(ours, theirs, [stack.line, *maps[1:]], best.rate)
-    if len(found) < 2:
-        found = (Span(begin_s=0.0, end_s=camera.duration_s, map=best.map),)
-    spans = []
-    for span in found:
-        begin, end = overlap_of(span.map, camera.duration_s, recorder.duration_s)
-        spans.append(replace(span, begin_s=max(begin, span.begin_s), end_s=min(end, span.end_s)))
-    return tuple(span for span in spans if span.end_s - span.begin_s > 0.3)
-
-
-def _evidence(best: Place, places: Sequence[Place], main: Part, parts: Sequence[Part]) -> Evidence:
-    """Gather what decides; a place that became a piece is no rival."""
-    fine = main.fine
-    others = [p for p in places[1:] if not any(_is_on(part, p.map) for part in parts)]
-    return Evidence(
-        score=best.coarse.score,
-        height=fine.height,
-        rival=fine.rival,
-        runner_up=max((p.coarse.contest for p in others), default=0.0),
-        fine_runner_up=max((p.height for p in others), default=0.0) / max(best.height, 1e-6),
-        inliers=fine.inliers,
-        scatter_s=fine.scatter_s,
-        overlap_s=main.end_s - main.begin_s,
-        shared=1.0,
-    )
+    return [
+        (place, contest(take, main, place.read, place.stack)) for place in rivals[:_MOST_RIVALS]
+    ]
 
 
 def _is_on(part: Part, line: Map) -> bool:
     """Whether the line is the part's own."""
     middle = part.fine.middle_s
     return abs(line.recorder_time(middle) - part.fine.line.recorder_time(middle)) < _OWN_S
+
+
+def _evidence(
+    best: Place,
+    main: Part,
+    found: Survey,
+    contests: Sequence[Contest],
+    near: tuple[Contest, float],
+) -> Evidence:
+    """Gather what decides."""
+    fine = main.fine
+    overlap = sum(part.end_s - part.begin_s for part in found.parts)
+    return Evidence(
+        score=best.coarse.score,
+        height=fine.height,
+        support=float(fine.support.sum() / fine.support.size**0.5),
+        inliers=fine.inliers,
+        scatter_s=fine.scatter_s,
+        near_share=near[1],
+        near_margin=near[0].margin,
+        far_share=max((c.share for c in contests), default=0.0),
+        far_margin=min((c.margin for c in contests), default=WALKOVER.margin),
+        overlap_s=overlap,
+        lost_share=found.lost_s / max(overlap, 1e-6),
+        known_clock=_known_clock(fine.line.slope),
+    )
+
+
+def _known_clock(slope: float) -> bool:
+    """Whether a drift is a clock's, or that of a file that is labelled with another rate."""
+    return abs(slope) <= MAX_SLOPE or any(
+        abs((1 + slope) / rate - 1) <= _RATE_CLOCK for rate in _RATES
+    )
 
 
 def _piece(part: Part, recorder_s: float) -> Piece:
@@ -291,31 +435,38 @@ def _piece(part: Part, recorder_s: float) -> Piece:
     )
 
 
-def _found(fine: Fine, evidence: Evidence, verdict: Verdict, reason: Doubt | None) -> Found:
+def _found(fine: Fine) -> Found:
     """Put the longest piece's line in the contract's terms."""
     offset = offset_of(fine.line)
     far = (offset - fine.middle_s) * fine.slope_error
     return Found(
-        verdict=verdict,
-        confidence=confidence(evidence),
-        reason=reason,
+        verdict=Verdict.UNCERTAIN,
+        confidence=0.0,
         offset_s=offset,
         drift_ppm=fine.line.slope * 1e6,
         offset_error_s=float((fine.lag_error_s**2 + far**2) ** 0.5),
         drift_error_ppm=fine.slope_error * 1e6,
         inverted=fine.inverted,
-        evidence=evidence,
     )
 
 
-def _candidates(best: Place, places: Sequence[Place], evidence: Evidence) -> tuple[Candidate, ...]:
-    """Other places, by how near they come to the best one."""
+def _candidates(
+    contests: Sequence[tuple[Place, Contest]], weights: Sequence[float], sure: float
+) -> tuple[Candidate, ...]:
+    """Other places that fit nearly as well."""
     return tuple(
         Candidate(
-            offset_s=offset_of(place.map),
-            drift_ppm=place.map.slope * 1e6,
-            confidence=confidence(evidence) * place.height / (place.height + best.height),
+            offset_s=offset_of(place.stack.line),
+            drift_ppm=place.stack.line.slope * 1e6,
+            confidence=sure * weight,
         )
-        for place in places[1:]
-        if place.height > 0.5 * best.height
+        for (place, rival), weight in zip(contests, weights, strict=False)
+        if rival.margin < _CANDIDATE_MARGIN
     )
+
+
+def _residuals(parts: Sequence[Part]) -> tuple[Residual, ...]:
+    """What the windows of all parts say."""
+    out = [residual for part in parts for residual in part.fine.residuals()]
+    step = max(-(-len(out) // _RESIDUALS), 1)
+    return tuple(Residual(time_s=t, residual_s=r, weight=w, inlier=k) for t, r, w, k in out[::step])

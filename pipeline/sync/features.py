@@ -7,6 +7,7 @@ room; clipping takes the power from claps and clicks. An hour is 2.9 MB, whateve
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,6 +44,8 @@ class Features:
     duration_s: float
     active_s: float
     """How much of it is louder than -85 dB of full scale."""
+    known: NDArray[np.bool_] | None = None
+    """(frames,) where it was decoded; None: everywhere. The codes are 0 where it was not."""
 
     def values(self, begin: int = 0, end: int | None = None) -> Samples:
         """Give (frames, BANDS) from `begin` to `end` in units of standard deviations."""
@@ -51,24 +54,43 @@ class Features:
 
 @dataclass
 class FeatureStream:
-    """Takes a mono sound at 8 kHz block by block and keeps its band energies, one byte each."""
+    """Takes a mono sound at 8 kHz block by block and keeps its band energies, one byte each.
+
+    What was not decoded is left out with `seek`; `finish` can be asked more than once.
+    """
 
     _rest: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
-    _logs: list[NDArray[np.uint8]] = field(default_factory=list)
+    _next: int = 0
+    """Frame that the first sample of `_rest` begins."""
+    _skip: int = 0
+    """Samples to leave out up to the next frame."""
+    _runs: list[tuple[int, list[NDArray[np.uint8]]]] = field(default_factory=lambda: [(0, [])])
     _samples: int = 0
     _active: int = 0
+
+    def seek(self, start_s: float) -> None:
+        """Go on at another time: the next block begins there. Stretches must not overlap."""
+        first = round(start_s * PCM_RATE)
+        self._next = -(-first // (_HOP * _POOL)) * _POOL
+        self._skip = self._next * _HOP - first
+        self._rest = self._rest[:0]
+        self._samples = max(self._samples, first)
+        self._runs.append((self._next, []))
 
     def push(self, block: Samples) -> None:
         """Add (samples,) of any number."""
         clean = np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0).astype(np.float32)
         np.clip(clean, -8.0, 8.0, out=clean)
-        self._samples += clean.size
-        pending = np.concatenate([self._rest, clean])
+        dropped = min(self._skip, clean.size)
+        self._skip -= dropped
+        pending = np.concatenate([self._rest, clean[dropped:]])
+        self._samples = max(self._samples, self._next * _HOP + pending.size)
         frames = max((pending.size - _FRAME) // _HOP + 1, 0)
         for begin in range(0, frames, _CHUNK // 4):
             end = min(begin + _CHUNK // 4, frames)
             self._measure(pending[begin * _HOP : (end - 1) * _HOP + _FRAME])
         self._rest = pending[frames * _HOP :].copy()
+        self._next += frames
 
     def _measure(self, samples: Samples) -> None:
         """Keep the band energies of all whole frames in `samples`."""
@@ -78,16 +100,22 @@ class FeatureStream:
         energy = power @ _MEL
         self._active += int(np.count_nonzero(energy.sum(axis=1) > _QUIET))
         code = (np.log(energy + 1e-12) - _LOG_LOW) * (1 / _LOG_STEP)
-        self._logs.append(np.clip(np.rint(code), 0, 255).astype(np.uint8))
+        self._runs[-1][1].append(np.clip(np.rint(code), 0, 255).astype(np.uint8))
 
-    def finish(self) -> Features:
-        """Give what was fed so far, normalised band by band over its whole length."""
-        logs = np.concatenate([np.zeros((0, BANDS), np.uint8), *self._logs])
-        self._logs = [logs]
+    def finish(self, duration_s: float | None = None) -> Features:
+        """Give what was fed so far, normalised band by band; `duration_s` is that of the whole."""
+        runs = [(first, np.concatenate(parts)) for first, parts in self._runs if parts]
+        duration = self._samples / PCM_RATE if duration_s is None else duration_s
+        whole = len(runs) == 1 and runs[0][0] == 0 and duration_s is None
+        size = max((first + logs.shape[0] for first, logs in runs), default=0)
+        if not whole:
+            size = max(size, int(duration * PCM_RATE - _FRAME) // _HOP + 1)
+        codes, known = _normalised(runs, size // _POOL)
         return Features(
-            codes=_normalise(logs),
-            duration_s=self._samples / PCM_RATE,
+            codes=codes,
+            duration_s=duration,
             active_s=self._active * _HOP / PCM_RATE,
+            known=None if whole or known.all() else known,
         )
 
 
@@ -98,50 +126,51 @@ def extract(samples: Samples) -> Features:
     return stream.finish()
 
 
-def _normalise(logs: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """Turn (n, BANDS) log codes at 100 Hz into (n / 2, BANDS) derivatives at FEATURE_RATE."""
-    table = _floored_logs(logs)
-    usable = logs.shape[0] - logs.shape[0] % _POOL
-    out = np.zeros((usable // _POOL, BANDS), np.int8)
-    deviation = np.sqrt(_mean_square(logs, table))
+def _normalised(
+    runs: list[tuple[int, NDArray[np.uint8]]], size: int
+) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """(size, BANDS) derivatives at FEATURE_RATE of log codes at 100 Hz, and where they are."""
+    codes, known = np.zeros((size, BANDS), np.int8), np.zeros(size, np.bool_)
+    table = _floored_logs([logs for _, logs in runs])
+    total, count = np.zeros(BANDS), 0
+    for _, logs in runs:
+        for _, slope in _pooled_slopes(logs, table):
+            total += np.square(slope, dtype=np.float64).sum(axis=0)
+            count += slope.shape[0]
+    deviation = np.sqrt(total / max(count, 1))
     gain = np.where(deviation > 1e-4, 1 / np.maximum(deviation, 1e-4), 0.0).astype(np.float32)
-    for begin in range(0, usable, _CHUNK):
-        end = min(begin + _CHUNK, usable)
-        slope = _slope(logs, table, begin, end)
-        pooled = slope.reshape(-1, _POOL, BANDS).mean(axis=1) * gain
-        np.clip(pooled, -_LIMIT, _LIMIT, out=pooled)
-        out[begin // _POOL : end // _POOL] = np.rint(pooled * SCALE)
-    return out
+    for first, logs in runs:
+        for begin, slope in _pooled_slopes(logs, table):
+            at = first // _POOL + begin
+            part = codes[at : at + slope.shape[0]]
+            part[:] = np.rint(np.clip(slope * gain, -_LIMIT, _LIMIT) * SCALE)[: part.shape[0]]
+            known[at : at + slope.shape[0]] = True
+    return codes, known
 
 
-def _floored_logs(logs: NDArray[np.uint8]) -> Samples:
+def _floored_logs(runs: list[NDArray[np.uint8]]) -> Samples:
     """(256, BANDS) log energies by code, each band floored at 1/1000 of its median."""
     energy = np.exp(np.arange(256) * _LOG_STEP + _LOG_LOW)
     table = np.empty((256, BANDS), np.float32)
     for band in range(BANDS):
-        counts = np.bincount(logs[:, band], minlength=256)
+        counts = np.zeros(256, np.int64)
+        for logs in runs:
+            counts += np.bincount(logs[:, band], minlength=256)
         counts[0] = 0  # digital silence tells nothing of the level
         middle = np.searchsorted(np.cumsum(counts), counts.sum() / 2)
         table[:, band] = np.log(energy + _FLOOR * energy[min(int(middle), 255)])
     return table
 
 
-def _slope(logs: NDArray[np.uint8], table: Samples, begin: int, end: int) -> Samples:
-    """(end - begin, BANDS) smoothed differences x[t+1] + x[t+2] - x[t-1] - x[t-2]."""
-    at = np.clip(np.arange(begin - 2, end + 2), 0, logs.shape[0] - 1)
-    level = np.take_along_axis(table, logs[at].astype(np.intp), axis=0)
-    return np.asarray(level[3:-1] + level[4:] - level[1:-3] - level[:-4], np.float32)
-
-
-def _mean_square(logs: NDArray[np.uint8], table: Samples) -> NDArray[np.float64]:
-    """(BANDS,) mean square of the pooled slope."""
-    total = np.zeros(BANDS)
+def _pooled_slopes(logs: NDArray[np.uint8], table: Samples) -> Iterator[tuple[int, Samples]]:
+    """Give (first, (frames, BANDS)): differences x[t+1] + x[t+2] - x[t-1] - x[t-2], averaged."""
     usable = logs.shape[0] - logs.shape[0] % _POOL
     for begin in range(0, usable, _CHUNK):
         end = min(begin + _CHUNK, usable)
-        pooled = _slope(logs, table, begin, end).reshape(-1, _POOL, BANDS).mean(axis=1)
-        total += np.square(pooled, dtype=np.float64).sum(axis=0)
-    return np.asarray(total / max(usable // _POOL, 1))
+        at = np.clip(np.arange(begin - 2, end + 2), 0, logs.shape[0] - 1)
+        level = np.take_along_axis(table, logs[at].astype(np.intp), axis=0)
+        slope = level[3:-1] + level[4:] - level[1:-3] - level[:-4]
+        yield begin // _POOL, np.asarray(slope.reshape(-1, _POOL, BANDS).mean(axis=1), np.float32)
 
 
 def _mel_matrix() -> Samples:

@@ -7,7 +7,7 @@ the line where no single window could; then each window, or group of windows, vo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,12 @@ from avpipe.sync.windows import (
 
 Doubles = NDArray[np.float64]
 
+REACH_S = 0.08
+"""How far beside a coarse line the stack looks."""
 _MOST_WINDOWS = 64
+_LONG_WINDOWS = 40
+_LONG_S = 256.0
+_SCAN_WINDOWS = 24
 _HEIGHT_LIMIT = 12.0
 _GRID_S = 12.5e-6
 _NARROW_S = 1.0e-3
@@ -35,6 +40,9 @@ _INLIER_S = 0.3e-3
 _BESIDE_S = 0.3e-3
 _LEAST_SCALE_S = 1.0e-6
 _LEAST_SIGMA_S = 0.3e-6
+_BIAS_SHARE, _SLOPE_MARGIN = 0.6, 1.25
+"""What makes the stated errors honest on pairs whose truth is known."""
+_SUPPORT_LAGS_S = np.arange(-4, 5) / FINE_RATE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,13 +89,31 @@ class Fine:
     scatter_s: float
     """Robust deviation of the picks that are."""
     picks: Picks
+    time_s: Doubles
+    """(windows,) middles of the windows that were used."""
+    support: Doubles
+    """(windows,) height of the whitened correlation on the line, in deviations of noise."""
+    loudness: Doubles
+    """(windows,) root mean square of the recorder's samples."""
+    left_s: Doubles
+    """(picks,) from the line."""
+
+    def residuals(self) -> list[tuple[float, float, float, bool]]:
+        """(time, residual, height, whether it is within 0.3 ms) of each pick."""
+        return [
+            (float(time), float(left), float(height), bool(abs(left) < _INLIER_S))
+            for time, left, height in zip(
+                self.picks.time_s, self.left_s, self.picks.height, strict=True
+            )
+        ]
 
 
 def plan_windows(begin_s: float, end_s: float) -> tuple[list[float], float]:
     """Give the middles and the length of windows that cover an overlap, or sample a long one."""
     span = end_s - begin_s
-    length = float(np.clip(span / 20, 0.5, 1.0)) if span < 96 else (2.0 if span < 256 else 4.0)
-    count = int(np.clip(span / length, 1, _MOST_WINDOWS))
+    length = float(np.clip(span / 20, 0.5, 1.0)) if span < 96 else (2.0 if span < _LONG_S else 4.0)
+    most = _MOST_WINDOWS if span < _LONG_S else _LONG_WINDOWS
+    count = int(np.clip(span / length, 1, most))
     middles = begin_s + length / 2 + np.linspace(0, 1, count) * max(span - length, 0.0)
     if count == 1:
         middles = np.array([begin_s + span / 2])
@@ -102,11 +128,12 @@ def scan(
     slope_error: float,
     begin_s: float,
     end_s: float,
-    reach_s: float = 0.08,
+    reach_s: float = REACH_S,
+    most: int = _SCAN_WINDOWS,
 ) -> Stack | None:
     """Stack a part of the windows near a coarse line, to see whether anything is there."""
     times, length = plan_windows(begin_s, end_s)
-    part = times[:: max(len(times) // 24, 1)]
+    part = times[:: -(-len(times) // most)]
     pairs = read_pairs(camera, recorder, line, part, length, reach_s)
     return stack_lines(cross_spectra(pairs, line, reach_s), line, slope_error, reach_s)
 
@@ -156,18 +183,33 @@ def _sheared(level: Samples, shifts_s: Doubles) -> Samples:
     return out
 
 
-def refine(pairs: Sequence[Pair], stack: Stack, reach_s: float) -> Fine | None:
+def refine(pairs: Sequence[Pair], stack: Stack, reach_s: float = REACH_S) -> Fine | None:
     """Fit the line to what the windows say one by one, twice, the second time on its clock."""
     line = stack.line
     fine: Fine | None = None
     for _ in range(2):
         cross = cross_spectra(pairs, line, reach_s)
+        if not cross.loudness.any():
+            return None
         weight = _coherence_weight(cross, stack.inverted)
         fine = _fitted(_pick(cross, weight, stack.inverted), line, stack)
         if fine is None:
             return None
         line = fine.line
+        fine = replace(
+            fine,
+            time_s=cross.time_s,
+            support=supports(cross, stack.inverted),
+            loudness=np.array([float(np.sqrt(np.mean(pair.recorder**2))) for pair in pairs]),
+        )
     return fine
+
+
+def supports(cross: Cross, inverted: bool) -> Doubles:
+    """(windows,) height of each window's correlation within 0.25 ms of the line, in deviations."""
+    level = correlations_at(cross, _SUPPORT_LAGS_S, None) * (-1 if inverted else 1)
+    noise = np.sqrt((np.abs(cross.spectra) ** 2).sum(axis=1) / 2) + 1e-20
+    return np.asarray(level.max(axis=1) / noise, np.float64)
 
 
 def _coherence_weight(cross: Cross, inverted: bool) -> Samples:
@@ -258,8 +300,8 @@ def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
     lag_error, slope_error = _errors(time - middle, left, gain)
     return Fine(
         line=Map(lag_s=line.lag_s + level - slope * middle, slope=line.slope + slope),
-        lag_error_s=float(np.hypot(lag_error, picks.bias_s)),
-        slope_error=slope_error,
+        lag_error_s=float(np.hypot(lag_error, _BIAS_SHARE * picks.bias_s)),
+        slope_error=_SLOPE_MARGIN * slope_error,
         middle_s=middle,
         inverted=stack.inverted,
         height=stack.height,
@@ -267,6 +309,10 @@ def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
         inliers=float(np.mean(np.abs(left) < _INLIER_S)),
         scatter_s=scale,
         picks=picks,
+        time_s=np.zeros(0),
+        support=np.zeros(0),
+        loudness=np.zeros(0),
+        left_s=left,
     )
 
 

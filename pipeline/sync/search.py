@@ -21,6 +21,7 @@ PEAKS = 6
 """Kept of each block."""
 _BATCH = 24
 _LEAST_OVERLAP_S = 2.0
+_LEAST_KNOWN = 0.3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,40 +38,130 @@ class Peaks:
 
 
 def block_seconds(camera: Features, recorder: Features, most_s: float = 60.0) -> float:
-    """Give the length of a block: a quarter of the shorter one, between 5 and `most_s`."""
-    return float(np.clip(min(camera.duration_s, recorder.duration_s) / 4, 5.0, most_s))
+    """Give the length of a block: a quarter of the shorter one, between 5 and `most_s`.
+
+    Where only stretches of the camera's sound are known, half of the longest one at most.
+    """
+    shortest = min(camera.duration_s, recorder.duration_s)
+    if camera.known is not None:
+        edges = np.flatnonzero(np.diff(camera.known, prepend=False, append=False))
+        runs = np.diff(edges)[::2] / FEATURE_RATE
+        shortest = min(shortest, 2 * float(runs.max(initial=0.0)))
+    return float(np.clip(shortest / 4, 5.0, most_s))
 
 
-def find_peaks(
-    camera: Features, recorder: Features, *, block_s: float, pool: int = 1, rate: float = 1.0
-) -> Peaks:
-    """Correlate all camera blocks with the whole recorder.
+class Searched:
+    """The recorder's features, ready to be searched at one rate and one length of blocks.
 
     `pool` averages that many frames first (less work for long files). `rate` is how many seconds
     of the recorder are supposed to be one of the camera; lags are then in the camera's seconds.
     """
-    step = pool / FEATURE_RATE
-    size = max(round(block_s / step), 8)
-    ours = pooled(camera.values(), pool)
-    theirs = pooled(stretched(recorder.values(), rate), pool)
-    least = max(round(min(_LEAST_OVERLAP_S, block_s / 2) / step), 2)
-    rows = [
-        _block_peaks(line, size, count, theirs.shape[0], least)
-        for line, count in _correlated(ours, theirs, size)
-    ]
-    blocks = np.arange(len(rows))
-    count = np.minimum(size, ours.shape[0] - blocks * size)
-    shape = (len(rows), PEAKS)
-    return Peaks(
-        time_s=(blocks * size + count / 2) * step,
-        lag_s=np.reshape([row[0] for row in rows], shape) * step - blocks[:, None] * size * step,
-        z=np.reshape([row[1] for row in rows], shape),
-        block_s=block_s,
+
+    def __init__(
+        self, recorder: Features, *, block_s: float, pool: int = 1, rate: float = 1.0
+    ) -> None:
+        self.step = pool / FEATURE_RATE
+        self.block_s = block_s
+        self._pool = pool
+        self._size = max(round(block_s / self.step), 8)
+        values = _values(recorder, pool, rate)
+        self._length = values.shape[0]
+        self._spectra = _spectra(values, self._size)
+        self._known: Floats | None = None
+        if recorder.known is not None:
+            known = stretched(recorder.known.astype(np.float32)[:, None], rate)
+            self._known = pooled(known, pool)[:, 0]
+
+    def find(self, camera: Features, blocks: NDArray[np.intp] | None = None) -> Peaks:
+        """Correlate the camera's blocks (those of these numbers) with the whole recorder."""
+        if blocks is None:
+            blocks = self.blocks_of(camera)
+        size, rows = self._size, []
+        for begin in range(0, blocks.size, _BATCH):
+            rows += list(self._correlated(camera, blocks[begin : begin + _BATCH]))
+        shape = (blocks.size, PEAKS)
+        starts = np.array([row[0] for row in rows], np.float64).reshape(shape) - size
+        lags = starts - blocks[:, None] * size
+        return Peaks(
+            time_s=np.array([row[2] for row in rows]) * self.step,
+            lag_s=lags * self.step,
+            z=np.reshape([row[1] for row in rows], shape),
+            block_s=self.block_s,
+        )
+
+    def blocks_of(self, camera: Features) -> NDArray[np.intp]:
+        """Numbers of the camera's blocks of which enough is known."""
+        frames = self._size * self._pool
+        count = -(-(camera.codes.shape[0] // self._pool) // self._size)
+        if camera.known is None:
+            return np.arange(count)
+        known = np.zeros(count * frames, np.bool_)
+        part = camera.known[: known.size]
+        known[: part.size] = part
+        return np.flatnonzero(known.reshape(count, frames).mean(axis=1) >= _LEAST_KNOWN)
+
+    def _correlated(
+        self, camera: Features, blocks: NDArray[np.intp]
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
+        """For each block give its peaks' starts and heights, and its middle, in frames."""
+        size, frames = self._size, self._size * self._pool
+        padded = np.zeros((blocks.size * size, camera.codes.shape[1]), np.float32)
+        known = np.zeros((blocks.size, size), np.float32)
+        for row, block in enumerate(blocks):
+            part = pooled(camera.values(block * frames, (block + 1) * frames), self._pool)
+            padded[row * size : row * size + part.shape[0]] = part
+            known[row, : part.shape[0]] = 1.0
+            if camera.known is not None:
+                mask = camera.known[block * frames : (block + 1) * frames]
+                known[row, : part.shape[0]] = mask[:: self._pool][: part.shape[0]]
+        product = np.matmul(
+            _spectra(padded, size).transpose(1, 0, 2).conj(), self._spectra.transpose(1, 2, 0)
+        )
+        each = np.fft.irfft(np.ascontiguousarray(product.transpose(1, 2, 0)), 2 * size)
+        for row, block in enumerate(blocks):
+            line = _joined(each[row], size)
+            shared = self._shared(known[row])
+            middle = float((known[row] * np.arange(size)).sum() / max(known[row].sum(), 1)) + 0.5
+            yield *_block_peaks(line, shared, self._least()), float(block * size + middle)
+
+    def _least(self) -> float:
+        """Frames that a block and the recorder must share."""
+        return max(round(min(_LEAST_OVERLAP_S, self.block_s / 2) / self.step), 2)
+
+    def _shared(self, known: Floats) -> Floats:
+        """(starts,) how many known frames the block shares with the recorder, from -size on."""
+        size, total = self._size, (self._spectra.shape[0] + 1) * self._size
+        if self._known is None:
+            counts = np.concatenate([[0.0], np.cumsum(known)])
+            start = np.arange(-size, total - size)
+            low = np.clip(-start, 0, size)
+            high = np.clip(self._length - start, 0, size)
+            return np.asarray(np.maximum(counts[high] - counts[low], 0.0), np.float32)
+        other = np.zeros(total, np.float32)
+        other[size : size + self._known.size] = self._known
+        span = total + size
+        both = np.fft.rfft(other, span) * np.fft.rfft(known, span).conj()
+        return np.asarray(np.maximum(np.fft.irfft(both, span)[:total], 0.0), np.float32)
+
+
+def _values(features: Features, pool: int, rate: float) -> Floats:
+    """(frames / pool, bands) of the whole, in parts where the rate allows it."""
+    if rate != 1.0:
+        return pooled(stretched(features.values(), rate), pool)
+    part = pool << 14
+    return np.concatenate(
+        [np.zeros((0, features.codes.shape[1]), np.float32)]
+        + [
+            pooled(features.values(begin, begin + part), pool)
+            for begin in range(0, features.codes.shape[0], part)
+        ]
     )
 
 
 def pooled(values: Floats, pool: int) -> Floats:
     """Average every `pool` frames of (n, bands)."""
+    if pool == 1:
+        return values
     usable = values.shape[0] - values.shape[0] % pool
     return np.asarray(values[:usable].reshape(-1, pool, values.shape[1]).mean(axis=1))
 
@@ -85,46 +176,41 @@ def stretched(values: Floats, rate: float) -> Floats:
     return np.asarray(values[low] * (1 - share) + values[low + 1] * share, np.float32)
 
 
-def _correlated(ours: Floats, theirs: Floats, size: int) -> Iterator[tuple[Floats, int]]:
-    """For each block give its correlation with all starts -size … in `theirs`, and its frames."""
-    other = _spectra(theirs, size)
-    pairs = other.shape[0]
-    for begin in range(0, ours.shape[0], size * _BATCH):
-        part = _spectra(ours[begin : begin + size * _BATCH], size)
-        product = np.matmul(part.transpose(1, 0, 2).conj(), other.transpose(1, 2, 0))
-        each = np.fft.irfft(np.ascontiguousarray(product.transpose(1, 2, 0)), 2 * size)
-        for row in range(part.shape[0]):
-            line = np.zeros((pairs + 1) * size, np.float32)
-            line[size:] += each[row, :, :size].reshape(-1)
-            line[:-size] += each[row, :, size:].reshape(-1)
-            yield line, min(size, ours.shape[0] - begin - row * size)
+def _joined(parts: Floats, size: int) -> Floats:
+    """Put the correlations of one block with all others on one axis of starts, from -size on."""
+    line = np.zeros((parts.shape[0] + 1) * size, np.float32)
+    line[size:] += parts[:, :size].reshape(-1)
+    line[:-size] += parts[:, size:].reshape(-1)
+    return line
 
 
 def _spectra(values: Floats, size: int) -> Spectra:
     """(blocks, size + 1, bands) spectra of the zero-padded blocks."""
     blocks = -(-values.shape[0] // size)
-    padded = np.zeros((blocks * size, values.shape[1]), np.float32)
-    padded[: values.shape[0]] = values
-    return np.fft.rfft(padded.reshape(blocks, size, -1), 2 * size, axis=1).astype(np.complex64)
+    if blocks * size != values.shape[0]:
+        padded = np.zeros((blocks * size, values.shape[1]), np.float32)
+        padded[: values.shape[0]] = values
+        values = padded
+    return np.fft.rfft(values.reshape(blocks, size, -1), 2 * size, axis=1).astype(np.complex64)
 
 
 def _block_peaks(
-    line: Floats, size: int, count: int, length: int, least: int
+    line: Floats, shared: Floats, least: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(PEAKS,) starts in frames and heights; `line[k]` is for the start k - size."""
+    """(PEAKS,) indices into `line`, from parabolas, and heights in robust deviations."""
     starts, heights = np.zeros(PEAKS), np.zeros(PEAKS)
-    low, high = least - count, length - least
-    if high <= low:
+    usable = np.flatnonzero(shared >= min(least, float(shared.max(initial=0.0))))
+    if usable.size < 2 or shared[usable].max() < 2:
         return starts, heights
-    start = np.arange(low, high)
-    shared = np.minimum(start + count, length) - np.maximum(start, 0)
-    score = line[low + size : high + size] / np.sqrt(shared, dtype=np.float32)
+    low, high = int(usable[0]), int(usable[-1]) + 1
+    level = np.sqrt(np.maximum(shared[low:high], np.float32(least)))
+    score = np.asarray(line[low:high] / level, np.float32)
     middle = float(np.median(score))
     spread = 1.4826 * float(np.median(np.abs(score - middle)))
     if spread < 1e-6:
         return starts, heights
-    score = (score - middle) / spread
-    apart = max(least // 8, 2)
+    score = np.asarray((score - middle) / spread, np.float32)
+    apart = max(int(least) // 8, 2)
     for rank in range(PEAKS):
         best = int(np.argmax(score))
         if score[best] <= 0:

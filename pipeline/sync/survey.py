@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from avpipe.sync.fine import Fine, Stack, plan_windows, refine, stack_lines
-from avpipe.sync.joints import find_joint
-from avpipe.sync.pieces import Span, fine_spans
-from avpipe.sync.windows import Cross, Map, Pair, Read, cross_spectra, read_pairs
+import numpy as np
 
-_REACH_S = 0.08
+from avpipe.sync.features import Features
+from avpipe.sync.fine import REACH_S, Fine, Stack, plan_windows, refine, scan, stack_lines, supports
+from avpipe.sync.joints import find_joint
+from avpipe.sync.pieces import Span, held, region_lines
+from avpipe.sync.windows import Map, Read, cross_spectra, read_pairs
+
+_CLEAR_HEIGHT = 15.0
 _LEAST_HEIGHT = 8.0
+_LEAST_GAIN = 20.0
 _SAME_S = 0.4e-3
+_LEAST_S = 2.5
+_LOOSE_S = 6.0
+_MOST_PARTS = 24
 _SURE_SLOPE = 1.0e-6
-_LOOSE_S = 8.0
-_CLEAR = 0.5
+_SLOPE_MARGIN = 2e-6
+_QUIET = 0.25
+_SNAP_S = 0.2
+_MARGIN_WINDOWS = 3.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,72 +36,201 @@ class Part:
     fine: Fine
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """All that was found of the overlap."""
+
+    parts: tuple[Part, ...]
+    """In the order of time."""
+    lost_s: float
+    """How much at its ends or between parts no line holds in, although there is sound."""
+
+    @property
+    def weight(self) -> float:
+        """What all parts explain: their windows' mean support, times their length."""
+        return sum(
+            float(np.clip(part.fine.support, 0.0, None).mean()) * (part.end_s - part.begin_s)
+            for part in self.parts
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Take:
+    """Both recordings: their samples and their features."""
+
+    camera: Read
+    recorder: Read
+    ours: Features
+    theirs: Features
+    rate: float = 1.0
+    """Seconds of the recorder that are one of the camera, but for a drift."""
+
+    def overlap(self, line: Map) -> tuple[float, float]:
+        """Begin and end of what both have on a line, on the camera's time line."""
+        begin = max(0.0, line.camera_time(0.0))
+        return begin, min(self.ours.duration_s, line.camera_time(self.theirs.duration_s))
+
+
 def survey(
-    camera: Read, recorder: Read, spans: Sequence[Span], slope_error: float
-) -> tuple[Part, ...]:
-    """Measure every span, split it where its windows jump, and find the joints."""
-    parts: list[Part] = []
-    for span in spans:
-        parts += _measured(camera, recorder, span, slope_error, alone=len(spans) == 1)
-    parts = _one_clock(_in_order(_clear(parts)))
-    return _joined(camera, recorder, parts)
+    take: Take,
+    coarse: Map,
+    stack: Stack,
+    slope_error: float,
+    ends: tuple[float, float] | None = None,
+) -> Survey:
+    """Measure along a line; `coarse` is what the windows were read by, `stack` what they said.
+
+    With `ends` that stretch of the camera's time is measured and nothing else.
+    """
+    begin, end = take.overlap(coarse) if ends is None else ends
+    main = _measured(take, coarse, (begin, end), stack, slope_error)
+    if main is None:
+        return Survey(parts=(), lost_s=0.0)
+    if ends is not None:
+        return Survey(parts=(main,), lost_s=0.0)
+    parts = [main]
+    lost = _leavings(take, parts, main, (begin, end), (True, True))
+    if len(parts) > 1:
+        parts = _one_clock(_in_order(parts))
+        parts = _joined(take, parts)
+    parts[0] = replace(parts[0], begin_s=_snapped(parts[0].begin_s, take, parts[0], 0))
+    parts[-1] = replace(parts[-1], end_s=_snapped(parts[-1].end_s, take, parts[-1], 1))
+    return Survey(parts=tuple(parts), lost_s=lost)
+
+
+def _snapped(time_s: float, take: Take, part: Part, end: int) -> float:
+    """An end of the whole, put on the exact line's end where it is the coarse line's."""
+    exact = take.overlap(part.fine.line)[end]
+    return exact if abs(exact - time_s) < _SNAP_S else time_s
 
 
 def _measured(
-    camera: Read, recorder: Read, span: Span, slope_error: float, *, alone: bool
-) -> list[Part]:
-    """One span's parts; none where nothing is found in it."""
-    read = _windows(camera, recorder, span)
-    if read is None:
-        return []
-    pairs, stack = read[0], stack_lines(read[1], span.map, slope_error, _REACH_S)
-    if stack is None or (stack.height < _LEAST_HEIGHT and not alone):
-        return []
-    aligned = cross_spectra(pairs, stack.line, _REACH_S)
-    subs = fine_spans(aligned, stack.line, _REACH_S, span, stack.inverted)
-    if len(subs) == 1:
-        fine = refine(pairs, stack, _REACH_S)
-        return [] if fine is None else [Part(begin_s=span.begin_s, end_s=span.end_s, fine=fine)]
-    parts = []
-    for sub in subs:
-        part = _part(camera, recorder, sub, stack)
-        if part is not None:
-            parts.append(part)
-    return parts
-
-
-def _windows(camera: Read, recorder: Read, span: Span) -> tuple[tuple[Pair, ...], Cross] | None:
-    """Read a span's windows and their cross spectra; None where it is too short."""
-    if span.end_s - span.begin_s < 0.3:
+    take: Take, line: Map, ends: tuple[float, float], stack: Stack, slope_error: float
+) -> Part | None:
+    """Fit the line in the part of a stretch that it holds in."""
+    if ends[1] - ends[0] < 0.3:
         return None
-    times, length = plan_windows(span.begin_s, span.end_s)
-    pairs = read_pairs(camera, recorder, span.map, times, length, _REACH_S)
-    return pairs, cross_spectra(pairs, span.map, _REACH_S)
-
-
-def _part(camera: Read, recorder: Read, span: Span, stack: Stack) -> Part | None:
-    """Measure a part of a span anew, with windows of its own."""
-    read = _windows(camera, recorder, span)
-    if read is None:
+    times, length = plan_windows(*ends)
+    pairs = read_pairs(take.camera, take.recorder, line, times, length, REACH_S)
+    if stack.height < _CLEAR_HEIGHT:
+        full = stack_lines(cross_spectra(pairs, line, REACH_S), line, slope_error, REACH_S)
+        stack = full if full is not None and full.height > stack.height else stack
+    fine = refine(pairs, stack)
+    if fine is None:
         return None
-    own = stack_lines(read[1], span.map, 2e-6, 2e-3)
-    if own is None or own.height < _LEAST_HEIGHT:
+    run = held(fine.support, fine.loudness)
+    if run is None or run == (0, len(pairs) - 1):
+        return Part(begin_s=ends[0], end_s=ends[1], fine=fine)
+    first, last = run
+    own = refine(pairs[first : last + 1], replace(stack, line=fine.line))
+    begin = ends[0] if first == 0 else times[first] - length / 2
+    end = ends[1] if last == len(pairs) - 1 else times[last] + length / 2
+    return Part(begin_s=begin, end_s=end, fine=own or fine)
+
+
+def _leavings(
+    take: Take,
+    parts: list[Part],
+    part: Part,
+    ends: tuple[float, float],
+    outer: tuple[bool, bool],
+) -> float:
+    """Explain what a part leaves of its stretch, before and after it; add what is found.
+
+    `outer` tells which ends of the stretch are those of the whole. Gives the seconds there that
+    stay without a line. Where nothing is found and little was to be heard, or little is left, the
+    part lasts to the end of its stretch; what lies between two parts is the joint's.
+    """
+    lost = 0.0
+    index = len(parts) - 1
+    for side in (0, 1):
+        part = parts[index]
+        gap = (ends[0], part.begin_s) if side == 0 else (part.end_s, ends[1])
+        if gap[1] - gap[0] >= _LEAST_S and len(parts) < _MOST_PARTS:
+            open_gap = gap
+            if outer[side]:
+                open_gap = (0.0, gap[1]) if side == 0 else (gap[0], take.ours.duration_s)
+            found = _another(take, parts, part.fine, open_gap, head=side == 0)
+            if found is not None:
+                parts.append(found[0])
+                beyond = (outer[0], False) if side == 0 else (False, outer[1])
+                lost += _leavings(take, parts, *found, beyond)
+                continue
+            lost += _unheard(take, part, gap) if outer[side] else 0.0
+        if outer[side]:
+            begin, end = (ends[0], part.end_s) if side == 0 else (part.begin_s, ends[1])
+            parts[index] = replace(part, begin_s=begin, end_s=end)
+    return lost
+
+
+def _another(
+    take: Take, parts: Sequence[Part], fine: Fine, gap: tuple[float, float], *, head: bool
+) -> tuple[Part, tuple[float, float]] | None:
+    """Find the line of a stretch that none of the parts holds in, and where it holds."""
+    slope_error = max(3 * fine.slope_error, _SLOPE_MARGIN)
+    lines = [fine.line]
+    lines += region_lines(take.ours, take.theirs, *gap, take.rate, fine.line.slope)
+    best: tuple[Stack, Map, tuple[float, float]] | None = None
+    for line in lines:
+        begin, end = take.overlap(line)
+        begin, end = max(begin, gap[0]), min(end, gap[1])
+        if end - begin < _LEAST_S or not _feasible(line, fine.line, (begin, end), head=head):
+            continue
+        stack = scan(
+            take.camera, take.recorder, line, slope_error=slope_error, begin_s=begin, end_s=end
+        )
+        if stack is None or stack.inverted != fine.inverted:
+            continue
+        if best is None or stack.height > best[0].height:
+            best = stack, line, (begin, end)
+    if best is None or best[0].height < _LEAST_HEIGHT:
         return None
-    fine = refine(read[0], replace(own, inverted=stack.inverted), _REACH_S)
-    return None if fine is None else Part(begin_s=span.begin_s, end_s=span.end_s, fine=fine)
+    stack, line, ends = best
+    new = _measured(take, line, ends, stack, slope_error)
+    if new is None or any(_same(new, part) for part in parts) or not _better(take, new, fine):
+        return None
+    return new, ends
 
 
-def _clear(parts: Sequence[Part]) -> list[Part]:
-    """Drop parts whose windows agree far less than the best one's: music that repeats itself."""
-    clearness = [
-        part.fine.height / max(part.fine.picks.time_s.size * part.fine.picks.group, 1) ** 0.5
-        for part in parts
-    ]
-    return [
-        part
-        for part, clear in zip(parts, clearness, strict=True)
-        if clear > _CLEAR * max(clearness)
-    ]
+def _feasible(line: Map, main: Map, ends: tuple[float, float], *, head: bool) -> bool:
+    """Whether the recorder's time goes on from the one line to the other, give or take."""
+    if head:
+        return line.recorder_time(ends[0]) < main.recorder_time(ends[1]) + _LOOSE_S
+    return line.recorder_time(ends[1]) > main.recorder_time(ends[0]) - _LOOSE_S
+
+
+def _same(new: Part, old: Part) -> bool:
+    """Whether both are on one line."""
+    middle = new.fine.middle_s
+    apart = new.fine.line.recorder_time(middle) - old.fine.line.recorder_time(middle)
+    return abs(apart) < _SAME_S
+
+
+def _better(take: Take, new: Part, old: Fine) -> bool:
+    """Whether the new line explains its part far better than the old one."""
+    times, length = plan_windows(new.begin_s, new.end_s)
+    pairs = read_pairs(take.camera, take.recorder, old.line, times, length, 0.01)
+    theirs = supports(cross_spectra(pairs, old.line, 0.01), old.inverted)
+    gain = _evidence(new.fine.support) - _evidence(theirs)
+    return gain > _LEAST_GAIN
+
+
+def _evidence(support: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    """Half the squared height of the sum of the windows."""
+    total = float(np.clip(support - 0.7, -2, 40).sum() / max(support.size, 1) ** 0.5)
+    return max(total, 0.0) ** 2 / 2
+
+
+def _unheard(take: Take, part: Part, gap: tuple[float, float]) -> float:
+    """How long both hear something in a stretch in which the part's line does not hold."""
+    times, length = plan_windows(*gap)
+    step = -(-len(times) // 12)
+    pairs = read_pairs(take.camera, take.recorder, part.fine.line, times[::step], length, 0.01)
+    level = float(np.median(part.fine.loudness))
+    loud = [float(np.sqrt(np.mean(pair.recorder**2))) > _QUIET * level for pair in pairs]
+    heard = [bool(np.abs(pair.camera).max(initial=0.0) > 1e-4) for pair in pairs]
+    share = float(np.mean(np.logical_and(loud, heard)))
+    return share * (gap[1] - gap[0])
 
 
 def _in_order(parts: Sequence[Part]) -> list[Part]:
@@ -105,7 +243,7 @@ def _in_order(parts: Sequence[Part]) -> list[Part]:
 
 
 def _follows(first: Part, second: Part) -> bool:
-    """Whether `second` begins where `first` ends or later, in both, give or take a block."""
+    """Whether `second` begins where `first` ends or later, in both, give or take a window."""
     gap = second.begin_s - first.end_s
     ours, theirs = first.fine.line, second.fine.line
     heard = theirs.recorder_time(second.begin_s) - ours.recorder_time(first.end_s)
@@ -114,8 +252,6 @@ def _follows(first: Part, second: Part) -> bool:
 
 def _one_clock(parts: list[Part]) -> list[Part]:
     """Give parts too short to tell their drift the drift of the surest one."""
-    if len(parts) < 2:
-        return parts
     surest = min(parts, key=lambda part: part.fine.slope_error).fine
     out = []
     for part in parts:
@@ -128,23 +264,46 @@ def _one_clock(parts: list[Part]) -> list[Part]:
     return out
 
 
-def _joined(camera: Read, recorder: Read, parts: Sequence[Part]) -> tuple[Part, ...]:
+def _joined(take: Take, parts: Sequence[Part]) -> list[Part]:
     """Join neighbours that are on one line; find where the others meet."""
     out: list[Part] = []
-    for part in sorted(parts, key=lambda part: part.begin_s):
+    for part in _without_returns(sorted(parts, key=lambda part: part.begin_s)):
         if not out:
             out.append(part)
             continue
         last = out[-1]
-        middle = (last.end_s + part.begin_s) / 2
-        jump = last.fine.line.recorder_time(middle) - part.fine.line.recorder_time(middle)
-        if abs(jump) < _SAME_S:
+        if _jump(last, part) < _SAME_S:
             surer = min(last.fine, part.fine, key=lambda fine: fine.slope_error)
             out[-1] = Part(begin_s=last.begin_s, end_s=part.end_s, fine=surer)
             continue
         before = Span(begin_s=last.begin_s, end_s=last.end_s, map=last.fine.line)
         after = Span(begin_s=part.begin_s, end_s=part.end_s, map=part.fine.line)
-        end, begin = find_joint(camera, recorder, before, after, last.fine.inverted)
+        margin = max(_spacing(last), _spacing(part)) * _MARGIN_WINDOWS
+        end, begin = find_joint(
+            take.camera, take.recorder, before, after, margin, last.fine.inverted
+        )
         out[-1] = replace(last, end_s=end)
         out.append(replace(part, begin_s=begin))
-    return tuple(out)
+    return out
+
+
+def _spacing(part: Part) -> float:
+    """How far the windows of a part are apart."""
+    return (part.end_s - part.begin_s) / max(part.fine.time_s.size, 1)
+
+
+def _jump(first: Part, second: Part) -> float:
+    """By how much two parts' lines differ half way between them."""
+    middle = (first.end_s + second.begin_s) / 2
+    return abs(first.fine.line.recorder_time(middle) - second.fine.line.recorder_time(middle))
+
+
+def _without_returns(parts: list[Part]) -> list[Part]:
+    """Take out what stands between two parts of one line: talkers who take turns, not jumps."""
+    for number, part in enumerate(parts):
+        for other in range(len(parts) - 1, number + 1, -1):
+            if _jump(part, parts[other]) < 2 * _SAME_S:
+                surer = max(part, parts[other], key=lambda part: part.end_s - part.begin_s)
+                whole = replace(surer, begin_s=part.begin_s, end_s=parts[other].end_s)
+                return _without_returns([*parts[:number], whole, *parts[other + 1 :]])
+    return parts

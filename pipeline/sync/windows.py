@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ FINE_RATE = 16_000
 _LOW_HZ, _HIGH_HZ = 120.0, 7000.0
 _RHO = 0.85
 _TAPER_S = 0.03
-_SMEAR_S = 25e-6
+_SMEAR_S = 20e-6
+_MEMO_SAMPLES = 8_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +63,31 @@ class Cross:
     """Samples of the transform."""
     loudness: NDArray[np.float64]
     """(windows,) 1 where both have sound, 0 where one is digital silence."""
+
+
+class Memo:
+    """Keeps what was read, so that no window is decoded twice; `seconds` counts what was."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._kept: OrderedDict[tuple[int, int], Samples] = OrderedDict()
+        self._held = 0
+        self.seconds = 0.0
+
+    def __call__(self, start_s: float, duration_s: float) -> Samples:
+        """Give what `read` gives, from memory where it can."""
+        key = round(start_s * FINE_RATE), round(duration_s * FINE_RATE)
+        samples = self._kept.get(key)
+        if samples is None:
+            samples = _clean(self._read(start_s, duration_s), key[1])
+            self.seconds += duration_s
+            self._kept[key] = samples
+            self._held += samples.size
+            while self._held > _MEMO_SAMPLES:
+                self._held -= self._kept.popitem(last=False)[1].size
+        else:
+            self._kept.move_to_end(key)
+        return samples
 
 
 def read_pairs(
@@ -129,10 +156,11 @@ def placed(pair: Pair, line: Map, wide: int) -> Samples:
     """(wide,) of the recorder on the camera's clock, the line's prediction in the middle."""
     first = pair.time_s - wide / FINE_RATE / 2
     at = (line.recorder_time(first) - pair.start_s) * FINE_RATE
-    whole = round(at)
     if abs(line.slope) * wide / FINE_RATE < _SMEAR_S:
-        # The whole window moves by less than a part of a sample: turn it, do not resample.
-        return _shifted(pair.recorder, at, whole, wide)
+        # Over the window the clocks part by less than a sample: turn it, do not resample. What is
+        # exact then is the middle.
+        at = (line.recorder_time(pair.time_s) - pair.start_s) * FINE_RATE - wide / 2
+        return _shifted(pair.recorder, at, round(at), wide)
     dense = _upsampled(pair.recorder)
     where = (at + np.arange(wide) * (1 + line.slope)) * 4
     return np.asarray(np.interp(where, np.arange(dense.size), dense), np.float32)
