@@ -117,9 +117,9 @@ def _only(container: InputContainer, streams: list[Stream]) -> None:
 def _scan_packets(
     container: InputContainer, result: Scan, size_bytes: int, deadline: Deadline
 ) -> None:
-    has_video = any(track.is_video for track in result.tracks)
+    parts_do = any(track.is_video for track in result.tracks) or _is_wave(container, result.tracks)
     length = container.duration or 0
-    if size_bytes > SCAN_LIMIT and has_video and length > _WINDOWS_FROM_US:
+    if size_bytes > SCAN_LIMIT and parts_do and length > _WINDOWS_FROM_US:
         try:
             _read_windows(container, result, length, deadline)
         except av.FFmpegError as error:
@@ -130,6 +130,12 @@ def _scan_packets(
     _read(container, result, deadline)
     for track in result.tracks:
         track.whole = True
+
+
+def _is_wave(container: InputContainer, tracks: list[Track]) -> bool:
+    """Whether it is samples and nothing else, where the place of each is its time."""
+    named = container.format.name in ("wav", "w64")
+    return named and all(track.codec.startswith("pcm") for track in tracks)
 
 
 def _read_windows(

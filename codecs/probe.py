@@ -157,9 +157,16 @@ def _describe(
         audio=audio,
         subtitles=tuple(subtitle_stream(stream) for stream in container.streams.subtitles),
         chapters=len(container.chapters()),
-        metadata=dict(container.metadata),
+        metadata=_tags(container),
         problems=tuple(findings.problems.values()),
     )
+
+
+def _tags(container: InputContainer) -> dict[str, str]:
+    """The file's own tags; a time code may stand in that of a stream."""
+    codes = (stream.metadata.get("timecode") for stream in container.streams)
+    code = next((code for code in codes if code), None)
+    return ({} if code is None else {"timecode": code}) | dict(container.metadata)
 
 
 def _usable(container: InputContainer, findings: Findings) -> list[Stream]:

@@ -11,7 +11,7 @@ import av
 from av.stream import Stream
 
 from avpipe.codecs.frame_rate import Rhythm, measure
-from avpipe.codecs.packet_track import Track
+from avpipe.codecs.packet_track import GAP, Track
 from avpipe.media import AudioStream, Hdr, SubtitleStream, VideoStream
 
 _RANGES = {1: "tv", 2: "pc"}
@@ -101,8 +101,15 @@ def audio_stream(track: Track, container: str) -> AudioStream:
         start_pts=start,
         duration_ts=duration,
         packets=track.count if track.whole else None,
-        gaps=track.gaps if track.whole else None,
+        gaps=_has_gaps(track) if track.whole else None,
     )
+
+
+def _has_gaps(track: Track) -> bool:
+    """Whether packets leave holes; a packet that is told longer than others hides one behind it."""
+    if track.gaps or track.shortest is None or track.codec not in _FIXED_FRAMES:
+        return track.gaps
+    return (track.longest - track.shortest) * track.tick > GAP
 
 
 def subtitle_stream(stream: Stream) -> SubtitleStream:

@@ -29,6 +29,8 @@ def _run(arguments: list[str]) -> int:
     try:
         signals.catch()
         _prepare_output()
+        # NumPy's OpenBLAS waits for its threads by spinning, on cores that decoders could use.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from avpipe.cli.group import group
 
         code = group.main(arguments, prog_name="avpipe", standalone_mode=False)

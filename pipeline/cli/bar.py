@@ -5,13 +5,18 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from avpipe.cli.output import shown_time
+from avpipe.cli.output import shown_size, shown_time
 from avpipe.updates import Progress as ProgressUpdate
 
 _LABELS = {
+    "listen": "listening",
+    "sync": "lining up",
     "audio": "encoding audio",
     "video": "making video",
     "verify": "verifying",
+    "upload": "uploading",
+    "cloud_render": "cloud render",
+    "download": "downloading",
 }
 
 
@@ -35,7 +40,7 @@ class Bar:
         if update.stage not in self._tasks:
             label = _LABELS.get(update.stage, update.stage)
             self._tasks[update.stage] = self._progress.add_task(label, total=1.0, pace="")
-        pace = "" if update.speed is None else f"{update.speed:.1f}x"
+        pace = "" if update.speed is None else _pace(update.stage, update.speed)
         if update.eta_s is not None and update.done < 1:
             pace += f"  {shown_time(update.eta_s)} left"
         self._progress.update(self._tasks[update.stage], completed=update.done, pace=pace)
@@ -43,3 +48,7 @@ class Bar:
     def close(self) -> None:
         """Take the bar off the screen."""
         self._progress.stop()
+
+
+def _pace(stage: str, speed: float) -> str:
+    return f"{shown_size(speed)}/s" if stage in ("upload", "download") else f"{speed:.1f}x"

@@ -99,12 +99,12 @@ def publish(made: Path, output: Path, *, overwrite: bool) -> None:
         raise _named(error, f"cannot write {output}") from error
 
 
-def write_whole(output: Path, text: str, *, overwrite: bool) -> None:
-    """Write a text file that is there whole or not at all. Errors as `workspace` and `publish`."""
+def write_whole(output: Path, content: str | bytes, *, overwrite: bool) -> None:
+    """Write a small file that is there whole or not at all. Errors as `workspace`, `publish`."""
     with workspace(output) as folder:
         made = folder / "whole"
         try:
-            made.write_text(text, encoding="utf-8")
+            made.write_bytes(content.encode() if isinstance(content, str) else content)
         except OSError as error:
             raise _named(error, f"cannot write {output}") from error
         publish(made, output, overwrite=overwrite)

@@ -1,0 +1,1 @@
+"""Listening to two files: what they hold, as the alignment engine takes it, and what it says."""

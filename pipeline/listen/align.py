@@ -1,0 +1,264 @@
+"""Where the sound of one file belongs on the time line of another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from avpipe.codecs.ffmpeg import Ffmpeg
+from avpipe.codecs.listening import MIX, Stretch, Track, camera_track, recorder_track
+from avpipe.listen.crew import Crew
+from avpipe.listen.hearing import Hearing, Wave, around, samples_of, whole
+from avpipe.listen.hints import first_guess
+from avpipe.listen.store import Store
+from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
+from avpipe.sync.engine import Found, Residual, align
+from avpipe.updates import Progress
+
+STAGE = "listen"
+LONG_S = 1200.0
+"""From here on not all is decoded where parts of it may do."""
+_SAMPLED = (8, 60)
+"""How many stretches of how many seconds are heard of a long camera first."""
+_MOST_TRACKS = 4
+_SINGLE_CHANNELS = 4
+_LOOK_S = 0.1
+_RANK = {Verdict.MATCHED: 2, Verdict.UNCERTAIN: 1, Verdict.UNRELATED: 0}
+
+
+def align_files(video: MediaInfo, audio: MediaInfo, *, ffmpeg: Ffmpeg, cores: int) -> Alignment:
+    """Where the audio belongs on the video's time line, 0 being the first frame shown.
+
+    Raises ChildFailedError or StalledError where a file cannot be decoded.
+    """
+    steps = align_steps(video, audio, ffmpeg=ffmpeg, cores=cores)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Alignment = end.value
+            return result
+
+
+def align_steps(
+    video: MediaInfo, audio: MediaInfo, *, ffmpeg: Ffmpeg, cores: int
+) -> Generator[Progress, None, Alignment]:
+    """As `align_files`; tells on the way how far it is."""
+    heard = yield from listen(video, audio, ffmpeg=ffmpeg, cores=cores)
+    return heard.alignment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """An alignment, and what a picture of it shows."""
+
+    alignment: Alignment
+    camera: Wave | None = None
+    """None where the video has no sound, or where no waves were asked for."""
+    recorder: Wave | None = None
+    residuals: tuple[Residual, ...] = ()
+    """On the time line of the picture."""
+
+
+def listen(
+    video: MediaInfo, audio: MediaInfo, *, ffmpeg: Ffmpeg, cores: int, waves: bool = False
+) -> Generator[Progress, None, Heard]:
+    """As `align_steps`, with what a picture shows; for `waves` both files are decoded whole."""
+    began = time.monotonic()
+    if not video.audio or not audio.audio:
+        return Heard(alignment=_unheard(video, audio))
+    best: Heard | None = None
+    for stream in video.audio[:_MOST_TRACKS]:
+        tracks = (camera_track(video, stream), recorder_track(audio))
+        found = yield from _listen_to(tracks, Ears(ffmpeg=ffmpeg, cores=cores, waves=waves))
+        if best is None or _worth(found.alignment) > _worth(best.alignment):
+            best = found
+        if best.alignment.verdict is Verdict.MATCHED:
+            break
+    assert best is not None
+    elapsed_s = round(time.monotonic() - began, 3)
+    return replace(best, alignment=replace(best.alignment, elapsed_s=elapsed_s))
+
+
+def _worth(found: Alignment) -> tuple[int, float]:
+    """What decides between the video's sound tracks."""
+    return _RANK[found.verdict or Verdict.UNRELATED], found.confidence or 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ears:
+    """With what is listened, and for what."""
+
+    ffmpeg: Ffmpeg
+    cores: int
+    waves: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Attempt:
+    """What is heard of two tracks before they are compared."""
+
+    picks: tuple[tuple[int, ...], tuple[int, ...]]
+    """Of the camera and of the recorder."""
+    stretches: tuple[tuple[Stretch, ...], tuple[Stretch, ...]]
+
+
+def _attempts(camera: Track, recorder: Track, ears: Ears) -> Iterator[_Attempt]:
+    """From the cheapest to the most thorough."""
+    tracks = (camera, recorder)
+    everything = (whole(camera), whole(recorder))
+    thorough = (_picks(camera), _picks(recorder))
+    hinted = _hinted(camera, recorder)
+    if hinted is not None and not ears.waves:
+        yield hinted
+    if any((track.duration_s or 0.0) > LONG_S for track in tracks):
+        sampled = everything
+        if camera.sought and not ears.waves and (camera.duration_s or 0.0) > LONG_S:
+            sampled = (samples_of(camera, *_SAMPLED), everything[1])
+        yield _Attempt(picks=((MIX,), (MIX,)), stretches=sampled)
+        if thorough == ((MIX,), (MIX,)) and sampled == everything:
+            return
+    yield _Attempt(picks=thorough, stretches=everything)
+
+
+def _hinted(camera: Track, recorder: Track) -> _Attempt | None:
+    """Stretches of two long tracks that are the same moments by what their tags say."""
+    hint = first_guess(camera.info, recorder.info)
+    shortest = min(camera.duration_s or 0.0, recorder.duration_s or 0.0)
+    if hint is None or not (camera.sought and recorder.sought) or shortest < LONG_S:
+        return None
+    offset_s = hint.offset_s - camera.lead_s
+    span = (offset_s + hint.within_s, offset_s + (recorder.duration_s or 0.0) - hint.within_s)
+    ours = samples_of(camera, *_SAMPLED, span)
+    theirs = around(ours, -offset_s, hint.within_s)
+    return _Attempt(picks=((MIX,), (MIX,)), stretches=(ours, theirs)) if ours else None
+
+
+def _picks(track: Track) -> tuple[int, ...]:
+    """The mix, and the first channels."""
+    if track.stream.channels == 1:
+        return (MIX,)
+    return (MIX, *range(min(track.stream.channels, _SINGLE_CHANNELS)))
+
+
+def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, None, Heard]:
+    """Listen to as much as it takes to be sure."""
+    heard: Heard | None = None
+    for attempt in _attempts(*tracks, ears):
+        crew = Crew(ears.ffmpeg, ears.cores)
+        with _hearings(tracks, attempt.picks, crew) as hearings:
+            work = [
+                future
+                for hearing, stretches in zip(hearings, attempt.stretches, strict=True)
+                for future in hearing.start(stretches)
+            ]
+            yield from _followed(work, crew, tracks, attempt)
+            (camera, recorder) = hearings
+            if not (camera.is_short or recorder.is_short):
+                heard = _compared(hearings, ears)
+        if heard is None:
+            damaged = (replace(tracks[0], damaged=True), replace(tracks[1], damaged=True))
+            return (yield from _listen_to(damaged, ears))
+        if heard.alignment.verdict is Verdict.MATCHED:
+            break
+    assert heard is not None
+    return heard
+
+
+def _compared(hearings: tuple[Hearing, Hearing], ears: Ears) -> Heard:
+    """What the engine says of what was heard."""
+    (camera, recorder) = hearings
+    found = align(camera.source(), recorder.source())
+    lead_s = camera.track.lead_s
+    return Heard(
+        alignment=_alignment(found, lead_s),
+        camera=camera.wave(found.channels[0]) if ears.waves else None,
+        recorder=recorder.wave(found.channels[1]) if ears.waves else None,
+        residuals=tuple(replace(one, time_s=one.time_s + lead_s) for one in found.residuals),
+    )
+
+
+@contextmanager
+def _hearings(
+    tracks: tuple[Track, Track], picks: tuple[tuple[int, ...], tuple[int, ...]], crew: Crew
+) -> Iterator[tuple[Hearing, Hearing]]:
+    """A hearing for each track."""
+    stores = tuple(
+        Store(len(rows), track.sample_type, track.duration_s)
+        for track, rows in zip(tracks, picks, strict=True)
+    )
+    with stores[0], stores[1], crew:
+        yield (
+            Hearing(tracks[0], picks[0], crew, stores[0]),
+            Hearing(tracks[1], picks[1], crew, stores[1]),
+        )
+
+
+def _followed(
+    work: Sequence[Future[int]], crew: Crew, tracks: Sequence[Track], attempt: _Attempt
+) -> Iterator[Progress]:
+    """Wait for the work, telling how far it is; the first error ends it."""
+    total = sum(
+        _length_s(stretch, track)
+        for track, stretches in zip(tracks, attempt.stretches, strict=True)
+        for stretch in stretches
+    )
+    began = time.monotonic()
+    while True:
+        (done, left) = wait(work, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        if not left:
+            return
+        share = min(crew.heard_s / max(total, 1.0), 1.0)
+        speed = crew.heard_s / max(time.monotonic() - began, 1e-3)
+        yield Progress(
+            stage=STAGE,
+            done=share,
+            speed=round(speed, 1),
+            eta_s=round((total - crew.heard_s) / speed, 1) if speed and share < 1 else None,
+        )
+
+
+def _length_s(stretch: Stretch, track: Track) -> float:
+    end = track.duration_s or 0.0 if stretch.end_s is None else stretch.end_s
+    return max(end - stretch.begin_s, 0.0)
+
+
+def _alignment(found: Found, lead_s: float) -> Alignment:
+    """The result on the time line of the picture, which the camera's sound joins at `lead_s`."""
+    return Alignment(
+        method=AlignmentMethod.CONTENT,
+        verdict=found.verdict,
+        offset_s=None if found.offset_s is None else found.offset_s + lead_s,
+        drift_ppm=found.drift_ppm,
+        confidence=found.confidence,
+        offset_error_s=found.offset_error_s,
+        drift_error_ppm=found.drift_error_ppm,
+        overlap_s=found.overlap_s,
+        reason=found.reason,
+        pieces=tuple(replace(piece, offset_s=piece.offset_s + lead_s) for piece in found.pieces),
+        candidates=tuple(
+            replace(other, offset_s=other.offset_s + lead_s) for other in found.candidates
+        ),
+        inverted=found.inverted,
+    )
+
+
+def _unheard(video: MediaInfo, audio: MediaInfo) -> Alignment:
+    """Of a video without sound: what the tags of both say is a guess, and no more."""
+    hint = first_guess(video, audio)
+    return Alignment(
+        method=AlignmentMethod.CONTENT,
+        verdict=Verdict.UNRELATED if hint is None else Verdict.UNCERTAIN,
+        offset_s=None if hint is None else hint.offset_s,
+        drift_ppm=None if hint is None else 0.0,
+        offset_error_s=None if hint is None else hint.within_s,
+        confidence=0.0,
+        overlap_s=0.0,
+        reason=Doubt.NO_AUDIO,
+        elapsed_s=0.0,
+    )

@@ -1,0 +1,261 @@
+"""What was heard of one track: features of its stretches, and its samples, read or fetched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avpipe.codecs.listening import LISTEN_RATE, WHOLE, Raw, Stretch, Track, floats
+from avpipe.listen.crew import Crew
+from avpipe.listen.halving import Halver
+from avpipe.listen.store import Store
+from avpipe.sync.engine import Source
+from avpipe.sync.features import BANDS, FEATURE_RATE, Features, FeatureStream
+
+Samples = NDArray[np.float32]
+
+_AT_ONCE_S = 900
+"""How much one decoder is given of a track that can be sought."""
+_SAME = 0.9
+"""The correlation of features from which two channels are one."""
+_AHEAD, _FAR_S = 8, 600.0
+"""Windows are asked for one by one, evenly spaced: so many at once are decoded beside each other,
+where they are not farther apart than that."""
+_STEPS, _LEAST_STEP_S, _STEPS_AT_ONCE = 4800, 0.005, 64
+"""Of a wave: more than a picture shows."""
+_LOST_S = 0.015
+"""More than that is not the rounding of an end."""
+_BRIDGED_S = 6
+"""Seconds between two spans that cost less to decode than another process."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wave:
+    """A sound as the least and the greatest sample of each step."""
+
+    start_s: float
+    """Of the first step; of a video's sound on the time line of its picture."""
+    step_s: float
+    low: Samples
+    """(steps,)"""
+    high: Samples
+    """(steps,)"""
+
+
+class Hearing:
+    """A track that is being listened to."""
+
+    def __init__(self, track: Track, picks: Sequence[int], crew: Crew, store: Store) -> None:
+        self.track = track
+        self._picks = tuple(picks)
+        self._crew = crew
+        self._store = store
+        self._parts: dict[int, list[FeatureStream]] = {}
+        self._started: list[tuple[Stretch, Future[int]]] = []
+        self._known: set[int] = set()
+        self._whole = False
+        self._read_at = 0.0
+        self._rows = [0]
+        self._heard_s = 0.0
+
+    def start(self, stretches: Sequence[Stretch]) -> list[Future[int]]:
+        """Have stretches decoded, their features and samples kept."""
+        self._whole |= WHOLE in stretches
+        for stretch in stretches:
+            if stretch.end_s is not None:
+                self._known.update(range(stretch.begin_s, stretch.end_s))
+            elif self.track.duration_s is not None:
+                self._known.update(range(stretch.begin_s, math.ceil(self.track.duration_s)))
+        self._started = [(stretch, self._send(stretch)) for stretch in stretches]
+        return [future for _, future in self._started]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether less was decoded than the index tells: packets are damaged."""
+        return self.track.sought and any(
+            future.result() < (self._end(stretch) - stretch.begin_s - _LOST_S) * LISTEN_RATE
+            for stretch, future in self._started
+        )
+
+    def _end(self, stretch: Stretch) -> float:
+        return self.duration_s if stretch.end_s is None else stretch.end_s
+
+    def _send(self, stretch: Stretch) -> Future[int]:
+        streams = [FeatureStream() for _ in self._picks]
+        halvers = [Halver() for _ in self._picks]
+        self._parts[stretch.begin_s] = streams
+
+        def take(first: int, block: Raw) -> None:
+            self._keep(first, block)
+            for row, samples in enumerate(block):
+                streams[row].push(halvers[row].push(floats(samples)))
+
+        return self._crew.send(self.track, self._picks, stretch, take)
+
+    @property
+    def duration_s(self) -> float:
+        """From time 0 of what is decoded to its end, as the file tells or as it was heard."""
+        return self.track.duration_s or 0.0
+
+    def read(self, start_s: float, duration_s: float, row: int = 0) -> Samples:
+        """Give (round(duration_s * LISTEN_RATE),) samples of a pick."""
+        stride = start_s - self._read_at
+        self._read_at = start_s
+        if not self._has(start_s, duration_s):
+            ahead = _AHEAD if duration_s < stride < _FAR_S else 1
+            starts = [start_s + stride * n for n in range(ahead)]
+            self.fetch([(start, start + duration_s) for start in starts])
+        return self._store.read(row, start_s, duration_s)
+
+    def _has(self, start_s: float, duration_s: float) -> bool:
+        """Whether all that there is of a span was heard."""
+        seconds = range(max(math.floor(start_s), 0), self._last(start_s + duration_s))
+        return self._whole or all(second in self._known for second in seconds)
+
+    def source(self) -> Source:
+        """What the alignment engine takes, once all that was started is done."""
+        channels = [
+            _joined(
+                {begin: streams[row].finish() for begin, streams in self._parts.items()},
+                0.0 if self._whole else self.duration_s,
+            )
+            for row in range(len(self._picks))
+        ]
+        self._rows = kept = _distinct(channels)
+
+        self._heard_s = max(channel.duration_s for channel in channels)
+
+        def read(channel: int, start_s: float, duration_s: float) -> Samples:
+            return self.read(start_s, duration_s, kept[channel])
+
+        return Source(channels=tuple(channels[row] for row in kept), read=read)
+
+    def wave(self, channel: int) -> Wave:
+        """The outline of a channel of the `source` that was given last."""
+        step_s = max(self._heard_s / _STEPS, _LEAST_STEP_S)
+        size = round(step_s * LISTEN_RATE)
+        count = math.ceil(self._heard_s * LISTEN_RATE / size)
+        low, high = np.zeros(count, np.float32), np.zeros(count, np.float32)
+        for first in range(0, count, _STEPS_AT_ONCE):
+            some = min(_STEPS_AT_ONCE, count - first)
+            (start_s, length_s) = (first * size / LISTEN_RATE, some * size / LISTEN_RATE)
+            steps = self._store.read(self._rows[channel], start_s, length_s).reshape(some, size)
+            low[first : first + some] = steps.min(axis=1)
+            high[first : first + some] = steps.max(axis=1)
+        return Wave(start_s=self.track.lead_s, step_s=size / LISTEN_RATE, low=low, high=high)
+
+    def fetch(self, spans: Sequence[tuple[float, float]]) -> None:
+        """Decode, beside each other, what was not heard yet of (begin_s, end_s) spans."""
+        missing = sorted(
+            second
+            for begin_s, end_s in spans
+            for second in range(max(math.floor(begin_s), 0), self._last(end_s))
+            if second not in self._known
+        )
+        work = []
+        for stretch in [] if self._whole else _runs(missing):
+            self._known.update(range(stretch.begin_s, stretch.end_s or 0))
+            work.append(self._crew.send(self.track, self._picks, stretch, self._keep))
+        for future in work:
+            future.result()
+
+    def _last(self, end_s: float) -> int:
+        """The second after the last that there is before a moment."""
+        return math.ceil(min(end_s, self.track.duration_s or 0.0))
+
+    def _keep(self, first: int, block: Raw) -> None:
+        for row, samples in enumerate(block):
+            self._store.write(row, first, samples)
+
+
+def whole(track: Track) -> tuple[Stretch, ...]:
+    """All of a track, in stretches that can be decoded beside each other where it can be sought."""
+    if not track.sought or track.duration_s is None or track.duration_s < 2 * _AT_ONCE_S:
+        return (WHOLE,)
+    begins = range(0, int(track.duration_s), _AT_ONCE_S)
+    return tuple(
+        Stretch(begin_s=begin, end_s=None if begin == begins[-1] else begin + _AT_ONCE_S)
+        for begin in begins
+    )
+
+
+def samples_of(
+    track: Track, count: int, length_s: int, span: tuple[float, float] | None = None
+) -> tuple[Stretch, ...]:
+    """At most `count` stretches spread evenly over a span, or all, at multiples of a length."""
+    (begin_s, end_s) = (0.0, track.duration_s or 0.0) if span is None else span
+    first = math.ceil(max(begin_s, 0.0) / length_s)
+    last = int(min(end_s, track.duration_s or 0.0)) // length_s - 1
+    numbers = {round(first + (last - first) * n / max(count - 1, 1)) for n in range(count)}
+    return tuple(
+        Stretch(begin_s=number * length_s, end_s=(number + 1) * length_s)
+        for number in sorted(numbers)
+        if first <= number <= last
+    )
+
+
+def around(stretches: Sequence[Stretch], shift_s: float, more_s: float) -> tuple[Stretch, ...]:
+    """Stretches that hold the given ones, moved, with so much more at both ends."""
+    seconds = {
+        second
+        for stretch in stretches
+        for second in range(
+            math.floor(stretch.begin_s + shift_s - more_s),
+            math.ceil((stretch.end_s or 0) + shift_s + more_s),
+        )
+    }
+    return tuple(_runs(sorted(second for second in seconds if second >= 0)))
+
+
+def _runs(seconds: Sequence[int]) -> list[Stretch]:
+    """Stretches that hold all of the rising seconds, those with few between them in one."""
+    runs: list[Stretch] = []
+    for second in seconds:
+        if runs and second - (runs[-1].end_s or 0) < _BRIDGED_S:
+            runs[-1] = Stretch(begin_s=runs[-1].begin_s, end_s=second + 1)
+        else:
+            runs.append(Stretch(begin_s=second, end_s=second + 1))
+    return runs
+
+
+def _joined(parts: dict[int, Features], duration_s: float) -> Features:
+    """The features of all stretches on one time line, 0 where nothing was heard."""
+    if set(parts) == {0}:
+        return parts[0]
+    end_s = max(begin + part.duration_s for begin, part in parts.items())
+    codes = np.zeros((int(max(end_s, duration_s) * FEATURE_RATE), BANDS), np.int8)
+    known = np.zeros(codes.shape[0], np.bool_)
+    for begin, part in parts.items():
+        place = slice(begin * FEATURE_RATE, begin * FEATURE_RATE + part.codes.shape[0])
+        codes[place] = part.codes[: codes[place].shape[0]]
+        known[place] = True
+    return Features(
+        codes=codes,
+        duration_s=max(end_s, duration_s),
+        active_s=sum(part.active_s for part in parts.values()),
+        known=known,
+    )
+
+
+def _distinct(channels: Sequence[Features]) -> list[int]:
+    """The numbers of the channels that are not much the same as one before."""
+    kept: list[int] = []
+    for number, features in enumerate(channels):
+        if not any(_alike(features, channels[other]) for other in kept):
+            kept.append(number)
+    return kept
+
+
+def _alike(one: Features, other: Features) -> bool:
+    """Whether two channels rise and fall together."""
+    (a, b) = (
+        features.codes[:: max(features.codes.shape[0] // 3000, 1)] for features in (one, other)
+    )
+    product = float(np.vdot(a.astype(np.float32), b.astype(np.float32)))
+    (ours, theirs) = (float(np.square(c, dtype=np.float32).sum()) for c in (a, b))
+    return product > _SAME * math.sqrt(ours * theirs)

@@ -1,0 +1,67 @@
+"""Where decoded samples are kept until the exact fit has read them: few in memory, many on disk."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avpipe.codecs.listening import LISTEN_RATE, Raw, SampleType, floats
+
+Samples = NDArray[np.float32]
+
+IN_MEMORY_BYTES = 24_000_000
+"""Of one store; what is more goes into a file that has no name, and is gone with the process."""
+
+
+class Store:
+    """Mono sounds of one length at LISTEN_RATE, written and read anywhere; what is not is 0."""
+
+    def __init__(self, rows: int, kind: SampleType, expected_s: float | None) -> None:
+        self._kind = kind
+        self._lock = threading.Lock()
+        self._rows = [
+            tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES // rows)  # noqa: SIM115 - closed below
+            for _ in range(rows)
+        ]
+        if (expected_s or 0.0) * LISTEN_RATE * self._kind.itemsize * rows > IN_MEMORY_BYTES:
+            for row in self._rows:
+                row.rollover()
+
+    def write(self, row: int, first: int, samples: Raw) -> None:
+        """Keep (n,) samples from number `first` on."""
+        with self._lock:
+            self._rows[row].seek(first * self._kind.itemsize)
+            self._rows[row].write(samples.tobytes())
+
+    def read(self, row: int, start_s: float, duration_s: float) -> Samples:
+        """Give (round(duration_s * LISTEN_RATE),) samples."""
+        (first, size) = (round(start_s * LISTEN_RATE), round(duration_s * LISTEN_RATE))
+        out = np.zeros(max(size, 0), np.float32)
+        skipped = max(-first, 0)
+        if skipped < size:
+            with self._lock:
+                self._rows[row].seek((first + skipped) * self._kind.itemsize)
+                data = self._rows[row].read((size - skipped) * self._kind.itemsize)
+            part = floats(np.frombuffer(data, self._kind))
+            out[skipped : skipped + part.size] = part
+        return out
+
+    def close(self) -> None:
+        """Let go of what was kept."""
+        for row in self._rows:
+            row.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

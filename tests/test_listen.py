@@ -1,0 +1,402 @@
+"""What two files hold is lined up to the sample, whatever they are kept in."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from measure import click_times, flash_times
+from media_factory import ffmpeg as run_ffmpeg
+from media_factory import make_audio, make_video
+from merging import FFMPEGS, SAMPLE_S, both_ffmpegs, either_ffmpeg, merge
+from numpy.typing import NDArray
+
+from avpipe.benchmarks.scene import click_track, pink_noise, resample_at
+from avpipe.codecs.ffmpeg import Ffmpeg
+from avpipe.codecs.isolate import probe_files
+from avpipe.codecs.listening import (
+    LISTEN_RATE,
+    MIX,
+    WHOLE,
+    Decoder,
+    Stretch,
+    Track,
+    floats,
+    recorder_track,
+)
+from avpipe.errors import UnreadableError
+from avpipe.listen import align
+from avpipe.listen.align import align_files
+from avpipe.listen.hints import first_guess
+from avpipe.listen.near import align_near
+from avpipe.media import (
+    Alignment,
+    AlignmentMethod,
+    AudioStream,
+    Doubt,
+    MediaInfo,
+    Verdict,
+    VideoStream,
+)
+from avpipe.plan.request import Fill
+
+Samples = NDArray[np.float32]
+
+RATE = 48_000
+SECONDS = 12
+LEAD_S = 3
+"""How much of the world there is before the first frame."""
+FLASHES = (Fraction(2), Fraction(36, 5), Fraction(10))
+OFFSETS = (Fraction("0.7345"), Fraction("-0.7345"))
+
+
+def world() -> Samples:
+    """Noise that rises and falls, with a click at every flash, from LEAD_S before the first."""
+    rng = np.random.default_rng(7)
+    size = (SECONDS + 2 * LEAD_S) * RATE
+    knots = np.exp(0.8 * rng.standard_normal(size // (RATE // 8) + 2))
+    swell = np.interp(np.arange(size) / (RATE // 8), np.arange(knots.size), knots)
+    noise = pink_noise(size, rng) * swell.astype(np.float32) * np.float32(0.03)
+    return noise + click_track(FLASHES, size, RATE, start=-LEAD_S) * np.float32(0.7)
+
+
+WORLD = world()
+
+
+def heard(start: Fraction, seconds: Fraction | int, rate: int = RATE) -> Samples:
+    """The world from a moment on, `start` counted from the first frame."""
+    first = (start + LEAD_S) * RATE
+    return resample_at(WORLD, first, Fraction(RATE, rate), round(seconds * rate))
+
+
+def camera_file(path: Path, **spec: Any) -> Path:
+    """A video with the world's sound, its own noise added."""
+    first = Fraction(spec.get("audio_start", 0)) - Fraction(spec.get("start", 0))
+    length = spec.get("audio_duration", SECONDS - max(first, 0))
+    sound = heard(first, length, spec.get("audio_rate", RATE))
+    own = pink_noise(sound.size, np.random.default_rng(8)) * np.float32(0.003)
+    basis = {"size": (160, 90), "rate": 25, "duration": SECONDS, "flashes": FLASHES}
+    make_video(path, **basis | {"audio": sound + own} | spec)
+    return path
+
+
+def recorder_file(path: Path, offset: Fraction, *, seconds: int = 11, **spec: Any) -> Path:
+    """The world's sound from `offset` on."""
+    sound = heard(offset, seconds, spec.get("rate", RATE))
+    samples = np.broadcast_to(sound, (spec.pop("channels", 1), sound.size))
+    return make_audio(path, samples=samples, **spec)
+
+
+def align_paths(video: Path, audio: Path, ffmpeg: str = "wheel", **more: Any) -> Alignment:
+    (first, second) = probe_files([str(video), str(audio)])
+    return align_files(first, second, ffmpeg=Ffmpeg(FFMPEGS[ffmpeg]), cores=2, **more)
+
+
+def scratch_clicks(video: Path) -> list[float]:
+    """When the camera's own sound has its clicks, after the first frame shown.
+
+    AVI has no times of presentation, and what decoders guess may be a frame late.
+    """
+    if video.suffix == ".avi":
+        return [float(flash) for flash in FLASHES]
+    return [float(time) for time in click_times(video)]
+
+
+def assert_merged_together(
+    folder: Path, video: Path, audio: Path, ffmpeg: str, *, frame_s: float = SAMPLE_S
+) -> Alignment:
+    """Lined up by what is heard, flash and click are as far apart as in the camera's file.
+
+    They are together there, but for what its container's clock rounds.
+    """
+    true = scratch_clicks(video)
+    assert true == pytest.approx([float(flash) for flash in FLASHES], abs=0.0007)
+    found = align_paths(video, audio, ffmpeg)
+    assert found.verdict is Verdict.MATCHED
+    assert found.offset_s is not None
+    merged = merge(folder, video, audio, ffmpeg=ffmpeg, offset_s=found.offset_s, fill=Fill.SILENCE)
+    shown = [float(time) for time in flash_times(merged.path)]
+    assert shown == pytest.approx([float(flash) for flash in FLASHES], abs=frame_s)
+    assert click_times(merged.path) == pytest.approx(true, abs=SAMPLE_S)
+    return found
+
+
+CAMERAS: dict[str, dict[str, Any]] = {
+    "plain.mp4": {},
+    "b-frames.mp4": {"b_frames": 3},
+    "44.mp4": {"audio_rate": 44_100},
+    "sound-later.mp4": {"audio_start": Fraction(1, 2)},
+    "picture-later.mp4": {"start": Fraction(1, 2), "audio_duration": SECONDS},
+    "fragmented.mp4": {"options": {"movflags": "frag_keyframe+empty_moov"}},
+    "no-edit-list.mp4": {"options": {"use_editlist": "0"}},
+    "opus.mp4": {"audio_codec": "libopus"},
+    "flac.mp4": {"audio_codec": "flac"},
+    "ac3.mp4": {"audio_codec": "ac3"},
+    "mp3.mp4": {"audio_codec": "libmp3lame"},
+    "pcm.mov": {"audio_codec": "pcm_s16le"},
+    "aac.mkv": {},
+    "opus.mkv": {"audio_codec": "libopus"},
+    "later.mkv": {"audio_start": Fraction(1, 2)},
+    "opus.webm": {"codec": "libvpx", "audio_codec": "libopus"},
+    "aac.ts": {},
+    "pcm.avi": {"b_frames": 0, "audio_codec": "pcm_s16le"},
+}
+COARSE_S = {".mkv": 0.0006, ".webm": 0.0006, ".ts": 0.0002, ".avi": 0.0002}
+RECORDERS: dict[str, dict[str, Any]] = {
+    "48.wav": {},
+    "44.wav": {"rate": 44_100, "channels": 2},
+    "float.wav": {"codec": "pcm_f32le"},
+    "a.flac": {"rate": 44_100},
+    "alac.m4a": {"codec": "alac"},
+    "a.mp3": {"rate": 44_100, "channels": 2},
+    "a.m4a": {},
+    "44.m4a": {"rate": 44_100},
+    "a.aac": {},
+    "a.ogg": {"channels": 2},
+    "a.opus": {},
+    "a.ac3": {"channels": 2},
+    "surround.flac": {"channels": 6},
+}
+
+
+@either_ffmpeg("name", CAMERAS)
+def test_every_camera(tmp_path: Path, name: str, ffmpeg: str) -> None:
+    video = camera_file(tmp_path / name, **CAMERAS[name])
+    offset = OFFSETS[list(CAMERAS).index(name) % 2]
+    audio = recorder_file(tmp_path / "a.wav", offset)
+    near = COARSE_S.get(video.suffix, SAMPLE_S)
+    found = assert_merged_together(tmp_path, video, audio, ffmpeg, frame_s=near)
+    late = scratch_clicks(video)[0] - float(FLASHES[0])
+    assert found.offset_s == pytest.approx(float(offset) + late, abs=SAMPLE_S)
+
+
+@either_ffmpeg("name", RECORDERS)
+def test_every_recorder(tmp_path: Path, name: str, ffmpeg: str) -> None:
+    offset = OFFSETS[list(RECORDERS).index(name) % 2]
+    video = camera_file(tmp_path / "plain.mp4")
+    audio = recorder_file(tmp_path / name, offset, **RECORDERS[name])
+    assert_merged_together(tmp_path, video, audio, ffmpeg)
+
+
+# How much is decoded, and from where
+
+
+def lined_up(found: Alignment, offset: float) -> None:
+    assert (found.verdict, found.method) == (Verdict.MATCHED, AlignmentMethod.CONTENT)
+    assert found.offset_s == pytest.approx(offset, abs=SAMPLE_S)
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return camera_file(tmp_path_factory.mktemp("camera") / "camera.mp4")
+
+
+SOUGHT = {
+    "a.m4a": {},
+    "44.m4a": {"rate": 44_100},
+    "alac.m4a": {"codec": "alac"},
+    "48.wav": {},
+    "44.wav": {"rate": 44_100},
+}
+
+
+@both_ffmpegs
+@pytest.mark.parametrize("name", SOUGHT)
+def test_a_stretch_is_that_part_of_the_whole(tmp_path: Path, name: str, ffmpeg: str) -> None:
+    """Sought, decoded from there and cut to the sample."""
+    audio = recorder_file(tmp_path / name, OFFSETS[0], **SOUGHT[name])
+    (info,) = probe_files([str(audio)])
+    track = recorder_track(info)
+    assert track.sought
+    whole = decoded(track, WHOLE, ffmpeg)
+    for begin, end in ((0, 2), (3, 6), (7, None)):
+        part = decoded(track, Stretch(begin_s=begin, end_s=end), ffmpeg)
+        true = whole[begin * LISTEN_RATE : None if end is None else end * LISTEN_RATE]
+        assert part.size == true.size
+        # Where it is cut the resampler hears silence, and AAC's noise is not twice the same.
+        inner = slice(200, -200)
+        assert np.abs(part - true)[inner].max() < 0.05 * np.abs(true).max()
+        assert np.vdot(part[inner], true[inner]) > 0.999 * np.square(true[inner]).sum()
+
+
+def decoded(track: Track, stretch: Stretch, ffmpeg: str) -> Samples:
+    with Decoder(Ffmpeg(FFMPEGS[ffmpeg]), track, (MIX,), stretch) as decoder:
+        return np.concatenate([floats(block)[0] for block in decoder.blocks()])
+
+
+def test_of_a_long_camera_parts_are_enough(
+    tmp_path: Path, camera: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what counts as long, some stretches are decoded, and then what the exact fit asks for."""
+    monkeypatch.setattr(align, "LONG_S", 10.0)
+    monkeypatch.setattr(align, "_SAMPLED", (2, 5))
+    audio = recorder_file(tmp_path / "a.wav", OFFSETS[1])
+    lined_up(align_paths(camera, audio), float(OFFSETS[1]))
+
+
+def test_what_one_channel_hears_is_enough(tmp_path: Path, camera: Path) -> None:
+    """Of a stereo sound whose mix is silent, and of one with one channel empty."""
+    sound = heard(OFFSETS[0], 11)
+    for name, samples in (
+        ("cancelled.wav", np.stack([sound, -sound])),
+        ("right.wav", np.stack([sound * 0, sound])),
+    ):
+        audio = make_audio(tmp_path / name, samples=samples, channels=2)
+        lined_up(align_paths(camera, audio), float(OFFSETS[0]))
+    audio = make_audio(tmp_path / "inverted.wav", samples=-sound)
+    assert align_paths(camera, audio).inverted
+
+
+def test_the_track_that_fits_counts(tmp_path: Path) -> None:
+    """The video's first sound is another one."""
+    other = pink_noise(SECONDS * RATE, np.random.default_rng(9)) * np.float32(0.1)
+    tracks = [other, heard(Fraction(0), SECONDS)]
+    video = camera_file(tmp_path / "two.mp4", audio=tracks)
+    audio = recorder_file(tmp_path / "a.wav", OFFSETS[0])
+    lined_up(align_paths(video, audio), float(OFFSETS[0]))
+
+
+@both_ffmpegs
+def test_near_a_place_that_is_known(tmp_path: Path, camera: Path, ffmpeg: str) -> None:
+    """The exact place and the drift from windows alone; nothing where nothing is."""
+    (true, drift) = (float(OFFSETS[1]), 100e-6)
+    first = (OFFSETS[1] + LEAD_S) * RATE
+    sound = resample_at(WORLD, first, 1 / (1 + Fraction(100, 10**6)), 11 * RATE)
+    audio = make_audio(tmp_path / "a.wav", samples=sound)
+    (video, info) = probe_files([str(camera), str(audio)])
+    tool = Ffmpeg(FFMPEGS[ffmpeg])
+    found = align_near(video, info, true + 0.1, ffmpeg=tool, cores=2)
+    assert found.verdict is Verdict.MATCHED
+    assert found.offset_s == pytest.approx(true, abs=SAMPLE_S)
+    assert found.drift_ppm == pytest.approx(drift * 1e6, abs=3)
+    lost = align_near(video, info, true + 2, ffmpeg=tool, cores=2)
+    assert (lost.verdict, lost.offset_s) == (Verdict.UNCERTAIN, true + 2)
+
+
+# Bad input
+
+
+def float_wave(path: Path, samples: Samples) -> Path:
+    return make_audio(path, samples=samples, codec="pcm_f32le")
+
+
+def test_what_is_no_number_and_what_is_no_sound(tmp_path: Path, camera: Path) -> None:
+    sound = heard(OFFSETS[0], 11)
+    broken = sound + np.float32(0.3)
+    broken[::977] = np.nan
+    broken[5000:9000] = np.inf
+    lined_up(align_paths(camera, float_wave(tmp_path / "nan.wav", broken)), float(OFFSETS[0]))
+    silent = {
+        "silence": (sound * 0, Doubt.SILENT),
+        "dc": (sound * 0 + 0.5, Doubt.SILENT),
+        "all-nan": (sound * np.nan, Doubt.SILENT),
+        "one": (sound[:1], Doubt.TOO_SHORT),
+    }
+    for name, (samples, reason) in silent.items():
+        found = align_paths(camera, float_wave(tmp_path / f"{name}.wav", samples))
+        assert (name, found.verdict, found.reason) == (name, Verdict.UNRELATED, reason)
+        assert (found.offset_s, found.drift_ppm) == (None, None)
+
+
+@both_ffmpegs
+def test_damaged_packets_move_nothing(tmp_path: Path, camera: Path, ffmpeg: str) -> None:
+    """Half a second of the camera's file is overwritten with zeros."""
+    data = bytearray(camera.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + len(data) // 24] = bytes(len(data) // 24)
+    video = tmp_path / "damaged.mp4"
+    video.write_bytes(data)
+    audio = recorder_file(tmp_path / "a.wav", OFFSETS[0])
+    found = align_paths(video, audio, ffmpeg)
+    lined_up(found, float(OFFSETS[0]))
+    assert len(found.pieces) == 1
+
+
+def test_a_video_without_sound(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "mute.mp4", size=(160, 90), frames=10, audio=None).path
+    found = align_paths(video, recorder_file(tmp_path / "a.wav", OFFSETS[0]))
+    assert (found.verdict, found.reason) == (Verdict.UNRELATED, Doubt.NO_AUDIO)
+    assert found.offset_s is None
+
+
+def test_more_channels_than_ffmpeg_takes(camera: Path, tmp_path: Path) -> None:
+    audio = recorder_file(tmp_path / "a.wav", OFFSETS[0], seconds=3)
+    (video, info) = probe_files([str(camera), str(audio)])
+    many = replace(info, audio=(replace(info.audio[0], channels=200),))
+    with pytest.raises(UnreadableError, match="200 channels"):
+        align_files(video, many, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
+
+
+# What the tags say
+
+
+def tagged(metadata: dict[str, str], *, picture: bool, seconds: int = 600) -> MediaInfo:
+    """The facts of a file with tags."""
+    video = VideoStream(
+        **dict.fromkeys(field.name for field in fields(VideoStream))  # type: ignore[arg-type]
+        | {"time_base": Fraction(1, 30_000), "start_pts": 0, "frame_rate": Fraction(30_000, 1001)}
+    )
+    audio = AudioStream(
+        **dict.fromkeys(field.name for field in fields(AudioStream))  # type: ignore[arg-type]
+        | {"time_base": Fraction(1, RATE), "sample_rate": RATE}
+    )
+    return MediaInfo(
+        path="",
+        container=None,
+        size_bytes=None,
+        modified_ns=None,
+        duration=Fraction(seconds),
+        video=(video,) if picture else (),
+        audio=(audio,),
+        metadata=metadata,
+    )
+
+
+@pytest.mark.parametrize(
+    ("video", "audio", "offset_s"),
+    [
+        ({"timecode": "10:00:00:00"}, {"time_reference": str(36_046 * RATE)}, 10.0),
+        ({"timecode": "10:00:00;00"}, {"time_reference": str(36_010 * RATE)}, 10.036),
+        ({"timecode": "00:00:05;00"}, {"time_reference": str(86_390 * RATE)}, -15.005),
+        (
+            {"creation_time": "2024-05-01T10:00:00.000000Z"},
+            {"date": "2024-05-01", "creation_time": "09:59:30"},
+            -30.0,
+        ),
+        ({"creation_time": "2024-05-01T10:00:00Z"}, {"creation_time": "2024-05-01T12:00Z"}, None),
+        ({"creation_time": "1970-01-01T00:00:00Z"}, {"creation_time": "1970-01-01T00:00Z"}, None),
+        ({"creation_time": "yesterday"}, {}, None),
+        ({"timecode": "10:00:00:00"}, {}, None),
+    ],
+)
+def test_a_first_guess(
+    video: dict[str, str], audio: dict[str, str], offset_s: float | None
+) -> None:
+    """Time code counts frames of 1001/30000 s, drop-frame or not; a day has 24 hours."""
+    hint = first_guess(tagged(video, picture=True), tagged(audio, picture=False))
+    found = None if hint is None else hint.offset_s
+    assert found == (None if offset_s is None else pytest.approx(offset_s, abs=0.001))
+
+
+def test_time_code_narrows_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second that is wrong does not matter; a wrong minute costs time, and nothing else."""
+    monkeypatch.setattr(align, "LONG_S", 10.0)
+    monkeypatch.setattr(align, "_SAMPLED", (1, 10))
+    made = camera_file(tmp_path / "made.mp4")
+    video = tmp_path / "timed.mov"
+    run_ffmpeg("-i", made, "-c", "copy", "-timecode", "10:00:00:00", video)
+    audio = recorder_file(tmp_path / "a.wav", OFFSETS[1])
+    (first, second) = probe_files([str(video), str(audio)])
+    assert first.metadata["timecode"] == "10:00:00:00"
+    for late_s in (1, 6):
+        told = replace(second, metadata={"time_reference": str((36_000 - late_s) * RATE)})
+        found = align_files(first, told, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
+        lined_up(found, float(OFFSETS[1]))
+    silent = replace(first, audio=())
+    guess = align_files(silent, told, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
+    assert (guess.verdict, guess.reason) == (Verdict.UNCERTAIN, Doubt.NO_AUDIO)
+    assert guess.offset_s == -6.0
