@@ -6,7 +6,10 @@ AvpipeError                       exit code, code
 │   ├── WrongMediaError           2   wrong_media       no picture or no sound in it
 │   ├── InputChangedError         2   input_changed     a plan's input is not what was planned for
 │   ├── OutputExistsError         2   output_exists
-│   └── OutputIsInputError        2   output_is_input
+│   ├── OutputIsInputError        2   output_is_input
+│   ├── NothingToExportError      2   nothing_to_export the session's timeline is empty
+│   ├── UnsupportedFileError      2   4001              the cloud takes no such file
+│   └── FileTooLargeError         2   4002              the cloud takes none as large
 ├── MediaError                    1   media
 │   ├── UnreadableError           1   unreadable
 │   └── TruncatedError            1   truncated
@@ -15,6 +18,15 @@ AvpipeError                       exit code, code
 │   ├── StalledError              1   stalled
 │   ├── DiskFullError             1   disk_full
 │   └── VerificationError         1   rejected
+├── CloudError                    7   failed            5xx that stays, a failed render, bad answers
+│   ├── UnreachableError          7   unreachable       no connection, or one that keeps dropping
+│   ├── RateLimitedError          7   429
+│   ├── SessionGoneError          7   1002
+│   ├── NotAuthorisedError        4   1001
+│   ├── CreditsUsedUpError        5   2001
+│   └── ExportBlockedError        5   402
+├── JobCancelledError             1   cancelled         somebody cancelled the job
+├── SyncUncertainError            6   sync_uncertain    a certain place was asked for
 └── ToolMissingError              3   tool_missing
 
 StoppedError                      130, 143 or 129       SIGINT, SIGTERM or SIGHUP
@@ -74,6 +86,24 @@ class OutputIsInputError(RequestError):
     """The output is one of the inputs, by whatever name."""
 
     code = "output_is_input"
+
+
+class NothingToExportError(RequestError):
+    """The session's timeline has nothing that could be rendered."""
+
+    code = "nothing_to_export"
+
+
+class UnsupportedFileError(RequestError):
+    """The cloud does not take files of this type."""
+
+    code = "4001"
+
+
+class FileTooLargeError(RequestError):
+    """The cloud does not take files of this size."""
+
+    code = "4002"
 
 
 class MediaError(AvpipeError):
@@ -137,6 +167,67 @@ class VerificationError(RenderError):
     """What was written is not what was planned; it was not given the output's name."""
 
     code = "rejected"
+
+
+class CloudError(AvpipeError):
+    """The cloud failed: an error that stays, a failed render, an answer that cannot be read."""
+
+    exit_code = 7
+    code = "failed"
+
+
+class UnreachableError(CloudError):
+    """No connection, a time-out, or a connection that keeps dropping."""
+
+    code = "unreachable"
+    retryable = True
+
+
+class RateLimitedError(CloudError):
+    """The cloud wants fewer requests, and still did after the wait that it asks for."""
+
+    code = "429"
+    retryable = True
+
+
+class SessionGoneError(CloudError):
+    """The cloud does not know the session, or not any more."""
+
+    code = "1002"
+
+
+class NotAuthorisedError(CloudError):
+    """The cloud refuses the token."""
+
+    exit_code = 4
+    code = "1001"
+
+
+class CreditsUsedUpError(CloudError):
+    """The account has no credits left."""
+
+    exit_code = 5
+    code = "2001"
+
+
+class ExportBlockedError(CloudError):
+    """The account's plan does not allow the export."""
+
+    exit_code = 5
+    code = "402"
+
+
+class JobCancelledError(AvpipeError):
+    """The job was cancelled, here or in another process."""
+
+    code = "cancelled"
+
+
+class SyncUncertainError(AvpipeError):
+    """Where the sound belongs is not certain, and certainty was required."""
+
+    exit_code = 6
+    code = "sync_uncertain"
 
 
 class ToolMissingError(AvpipeError):

@@ -10,7 +10,8 @@ from avpipe.media import Hdr, MediaInfo
 from avpipe.timeline import Timeline
 
 CAMERA, RECORDER = 0, 1
-"""The numbers of a merge's inputs, as the segments of its timeline name them."""
+"""The numbers of a merge's inputs, as the segments of its timeline name them; further recorders
+count on from there."""
 AUDIO_RATE = 48_000
 """The sample rate of encoded sound, in Hz."""
 AUDIO_BIT_RATE = 192_000
@@ -71,8 +72,8 @@ class Recipe:
 
     camera: MediaInfo
     """The file with the picture."""
-    recorder: MediaInfo
-    """The file with the sound."""
+    recorders: tuple[MediaInfo, ...]
+    """The files with the sound."""
     timeline: Timeline
     video: Action
     audio: Action
@@ -87,7 +88,11 @@ class Recipe:
     @property
     def audio_tracks(self) -> int:
         """How many audio tracks the output has."""
-        return 1 if self.timeline.mix else len(self.timeline.audio)
+        return 1 if self.timeline.mix else len(self.timeline.audio_tracks)
+
+    def source(self, number: int) -> MediaInfo:
+        """The input of that number."""
+        return self.camera if number == CAMERA else self.recorders[number - RECORDER]
 
     @property
     def held_s(self) -> Fraction:

@@ -1,6 +1,6 @@
 """What is seen and heard when: tracks of segments, in exact seconds.
 
-A merge is a timeline with one video track and one or two audio tracks. Where a video track has no
+A merge is a timeline with one video track and some audio tracks. Where a video track has no
 segment, its nearest frame is held; where an audio track has none, there is silence.
 """
 
@@ -33,11 +33,17 @@ class Segment:
     source_out: Fraction
     """Where it ends in the source."""
     gain_db: float = 0.0
+    speed: Fraction = Fraction(1)
+    """Seconds of the source in a second of the timeline: a sound is resampled by it."""
+    fade_in: Fraction = Fraction(0)
+    """How long it rises from silence at its start, in seconds, linearly."""
+    fade_out: Fraction = Fraction(0)
+    """How long it falls to silence at its end."""
 
     @property
     def duration(self) -> Fraction:
-        """How long it lasts, in seconds."""
-        return self.source_out - self.source_in
+        """How long it lasts on the timeline, in seconds."""
+        return (self.source_out - self.source_in) / self.speed
 
     @property
     def end(self) -> Fraction:
@@ -47,7 +53,7 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Track:
-    """Segments of one kind, in the order of time, that do not overlap."""
+    """Segments of one kind, in the order of time; where two neighbours overlap, both are heard."""
 
     kind: TrackKind
     segments: tuple[Segment, ...]
@@ -69,13 +75,15 @@ class Timeline:
     @property
     def video(self) -> Segment:
         """The one stretch of picture of a merge."""
-        (segment,) = self._segments(TrackKind.VIDEO)
+        ((segment,),) = (t.segments for t in self.tracks if t.kind is TrackKind.VIDEO)
         return segment
 
     @property
-    def audio(self) -> tuple[Segment, ...]:
-        """The stretch of sound of each audio track of a merge."""
-        return self._segments(TrackKind.AUDIO)
+    def audio_tracks(self) -> tuple[Track, ...]:
+        """The tracks that are heard."""
+        return tuple(track for track in self.tracks if track.kind is TrackKind.AUDIO)
 
-    def _segments(self, kind: TrackKind) -> tuple[Segment, ...]:
-        return tuple(track.segments[0] for track in self.tracks if track.kind is kind)
+    @property
+    def audio(self) -> tuple[Segment, ...]:
+        """Every stretch of sound, track by track."""
+        return tuple(segment for track in self.audio_tracks for segment in track.segments)

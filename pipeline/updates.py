@@ -15,8 +15,9 @@ class Started:
 
     EVENT: ClassVar[str] = "started"
 
-    video: str
-    audio: str
+    video: str | None
+    """None where the files are in the cloud already."""
+    audio: str | None
     output: str
 
 
@@ -27,11 +28,11 @@ class Progress:
     EVENT: ClassVar[str] = "progress"
 
     stage: str
-    """`audio`, `video`, `finalise` or `verify`."""
+    """`sync`, `audio`, `video`, `finalise`, `upload`, `cloud_render`, `download` or `verify`."""
     done: float
     """Of this stage, from 0 to 1."""
     speed: float | None = None
-    """Seconds of media a second."""
+    """Seconds of media a second; of an upload or download, bytes a second."""
     eta_s: float | None = None
 
 
@@ -88,7 +89,8 @@ class Done:
     fallback: Fallback | None
     video: str
     audio: str
-    alignment: Alignment
+    alignment: Alignment | None
+    """None where nothing was lined up here."""
     checks: tuple[Check, ...]
     elapsed_s: float
 

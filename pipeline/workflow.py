@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from avpipe.codecs import encoders, isolate
-from avpipe.codecs.ffmpeg import find
+from avpipe.codecs.ffmpeg import Ffmpeg, find
 from avpipe.errors import (
     InputChangedError,
     InputMissingError,
@@ -18,9 +20,9 @@ from avpipe.errors import (
     OutputIsInputError,
     RequestError,
 )
-from avpipe.media import MediaInfo
-from avpipe.plan.make import make_plan, require_supported
-from avpipe.plan.request import Request
+from avpipe.media import Alignment, MediaInfo, Verdict
+from avpipe.plan.make import Heard, make_plan, require_supported, usable_streams
+from avpipe.plan.request import Request, Sync
 from avpipe.plan.values import Machine, Plan
 from avpipe.recipe import Action, Quality
 from avpipe.render.checks import checks_of_file
@@ -28,22 +30,33 @@ from avpipe.render.local import render, usable_cores
 from avpipe.settings import Settings
 from avpipe.updates import Check, Done, Note, OutputFacts, Progress, Started, Update
 
+SYNC_STAGE = "sync"
+"""The stage in which the files are compared."""
+
 
 def plan_merge(request: Request, settings: Settings) -> Plan:
     """The plan of a merge, from the files themselves.
 
-    Raises RequestError, MediaError or ToolMissingError.
+    Raises RequestError, MediaError, SyncUncertainError or ToolMissingError.
     """
-    require_files((request.video, request.audio))
-    (video, audio) = isolate.probe_files((request.video, request.audio))
-    machine = Machine(cores=usable_cores(settings.jobs))
-    plan = make_plan(request, video, audio, machine)
-    if plan.video is Action.ENCODE and request.quality is not Quality.HIGH:
-        # Only now is it worth to find out what the hardware really does.
-        found = encoders.working_hardware(find(settings.ffmpeg), settings.state_dir)
-        machine = Machine(cores=machine.cores, encoders=found)
-        plan = make_plan(request, video, audio, machine)
-    return plan
+    steps = _plan_steps(request, _probed(request), settings)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            plan: Plan = end.value
+            return plan
+
+
+def merge(request: Request, settings: Settings, *, overwrite: bool) -> Generator[Update]:
+    """Plan a merge and carry it out; the last update is `Done`. Errors as those of the two."""
+    began = time.monotonic()
+    files = _probed(request)
+    usable_streams(files[0], files[1:])
+    require_output(Path(request.output), _inputs(request), overwrite=overwrite)
+    yield Started(video=request.video, audio=request.audio, output=request.output)
+    plan = yield from _plan_steps(request, files, settings)
+    yield from _carried_out(plan, settings, began, overwrite=overwrite)
 
 
 def carry_out(plan: Plan, settings: Settings, *, overwrite: bool) -> Generator[Update]:
@@ -52,13 +65,20 @@ def carry_out(plan: Plan, settings: Settings, *, overwrite: bool) -> Generator[U
     Raises AvpipeError where it fails, and then leaves nothing behind.
     """
     began = time.monotonic()
-    (video, audio) = (plan.inputs.video, plan.inputs.audio)
-    require_files((video.path, audio.path))
-    for info in (video, audio):
+    files = (plan.inputs.video, *plan.inputs.recorders)
+    paths = [info.path for info in files]
+    require_files(paths)
+    for info in files:
         _require_unchanged(info)
-    require_output(Path(plan.output.path), (video.path, audio.path), overwrite=overwrite)
+    require_output(Path(plan.output.path), paths, overwrite=overwrite)
+    yield Started(video=files[0].path, audio=files[1].path, output=plan.output.path)
+    yield from _carried_out(plan, settings, began, overwrite=overwrite)
+
+
+def _carried_out(
+    plan: Plan, settings: Settings, began: float, *, overwrite: bool
+) -> Generator[Update]:
     ffmpeg = find(settings.ffmpeg)
-    yield Started(video=video.path, audio=audio.path, output=plan.output.path)
     for reason in plan.reasons:
         if reason.note:
             yield Note(code=reason.code, message=reason.message)
@@ -71,6 +91,113 @@ def carry_out(plan: Plan, settings: Settings, *, overwrite: bool) -> Generator[U
             else:
                 checks = update
     yield _done(plan, checks, time.monotonic() - began)
+
+
+def _inputs(request: Request) -> tuple[str, ...]:
+    return (request.video, *request.recordings)
+
+
+def _probed(request: Request) -> tuple[MediaInfo, ...]:
+    """The facts of the video and of each recording."""
+    require_files(_inputs(request))
+    return tuple(isolate.probe_files(_inputs(request)))
+
+
+def _plan_steps(
+    request: Request, files: Sequence[MediaInfo], settings: Settings
+) -> Generator[Progress, None, Plan]:
+    """The plan, and on the way how far the listening is."""
+    (video, *audio) = files
+    usable_streams(video, audio)
+    cores = usable_cores(settings.jobs)
+    machine = Machine(cores=cores)
+    heard = Heard()
+    if request.listens and video.audio:
+        found = yield from _listen(video, audio, find(settings.ffmpeg), cores)
+        heard = Heard(found=found)
+    plan = make_plan(request, video, audio, machine, heard)
+    if request.sync in (Sync.AUTO, Sync.REQUIRE) and _is_filled(plan):
+        gain_db = _camera_gain_db(plan, find(settings.ffmpeg))
+        heard = dataclasses.replace(heard, camera_gain_db=gain_db)
+        plan = make_plan(request, video, audio, machine, heard)
+    if plan.video is Action.ENCODE and request.quality is not Quality.HIGH:
+        # Only now is it worth to find out what the hardware really does.
+        encoders_found = encoders.working_hardware(find(settings.ffmpeg), settings.state_dir)
+        machine = Machine(cores=cores, encoders=encoders_found)
+        plan = make_plan(request, video, audio, machine, heard)
+    return plan
+
+
+def _listen(
+    video: MediaInfo, audio: Sequence[MediaInfo], ffmpeg: Ffmpeg, cores: int
+) -> Generator[Progress, None, tuple[Alignment, ...]]:
+    """How each recording lines up with the video."""
+    from avpipe.listen.align import align_steps  # NumPy: only where something is compared
+
+    yield Progress(stage=SYNC_STAGE, done=0.0)
+    found = []
+    for number, info in enumerate(audio):
+        steps = align_steps(video, info, ffmpeg=ffmpeg, cores=cores)
+        alignment = yield from _as_part(steps, number, len(audio))
+        # The same files make the same plan: how long it took is no part of it.
+        alignment = dataclasses.replace(alignment, elapsed_s=None)
+        found.append(_with_quiet_joints(alignment, info, ffmpeg))
+    yield Progress(stage=SYNC_STAGE, done=1.0)
+    return tuple(found)
+
+
+def _as_part(
+    steps: Generator[Progress, None, Alignment], number: int, count: int
+) -> Generator[Progress, None, Alignment]:
+    """The progress of one of several recordings as that of all."""
+    with closing(steps):
+        while True:
+            try:
+                update = next(steps)
+            except StopIteration as end:
+                alignment: Alignment = end.value
+                return alignment
+            yield Progress(stage=SYNC_STAGE, done=(number + update.done) / count)
+
+
+def _with_quiet_joints(alignment: Alignment, info: MediaInfo, ffmpeg: Ffmpeg) -> Alignment:
+    """The alignment with each joint where it is heard least."""
+    from avpipe.codecs.excerpts import EXCERPT_RATE, read_excerpts
+    from avpipe.plan.levels import EXCERPT_S, joint_starts, quiet_joints
+
+    starts = joint_starts(alignment)
+    if not starts or alignment.verdict is not Verdict.MATCHED:
+        return alignment
+    read = partial(read_excerpts, ffmpeg, info, info.audio[0], length_s=EXCERPT_S)
+    (before, after) = (read(starts=[joint[side] for joint in starts]) for side in (0, 1))
+    return quiet_joints(alignment, before, after, EXCERPT_RATE)
+
+
+def _is_filled(plan: Plan) -> bool:
+    """Whether the camera is heard in the gaps of a recording."""
+    return any(reason.code == "encode_audio_fill" for reason in plan.reasons)
+
+
+def _camera_gain_db(plan: Plan, ffmpeg: Ffmpeg) -> float:
+    """What brings the camera's sound to the level of the recording."""
+    from avpipe.codecs.excerpts import read_excerpts
+    from avpipe.plan.levels import MOMENT_S, match_gain_db, shared_moments
+
+    moments = shared_moments(plan.timeline)
+    if not moments:
+        return 0.0
+    (video, audio) = (plan.inputs.video, plan.recipe.source(moments[0].source))
+    camera = read_excerpts(
+        ffmpeg,
+        video,
+        video.audio[0],
+        [moment.camera_s for moment in moments],
+        MOMENT_S,
+        origin=video.video[0].start,
+    )
+    starts = [moment.audio_s for moment in moments]
+    recording = read_excerpts(ffmpeg, audio, audio.audio[0], starts, MOMENT_S)
+    return match_gain_db(camera, recording)
 
 
 def _done(plan: Plan, checks: tuple[Check, ...], elapsed_s: float) -> Done:

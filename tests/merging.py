@@ -17,7 +17,7 @@ import pytest
 from measure import first_frame_time, shown_frames, stream_extents
 from media_factory import MadeVideo
 
-from avpipe.plan.request import Request
+from avpipe.plan.request import Request, Sync
 from avpipe.plan.values import Plan
 from avpipe.settings import Settings
 from avpipe.updates import Update
@@ -69,9 +69,13 @@ class Merged:
 def merge(
     folder: Path, video: Path, audio: Path, *, ffmpeg: str | None = None, **wanted: Any
 ) -> Merged:
-    """Plan and carry out a merge in-process; the output lies in `folder`."""
+    """Plan and carry out a merge in-process; the output lies in `folder`.
+
+    Where nothing else is wanted, the starts are lined up and no content is read.
+    """
     output = folder / "out.mp4"
     settings = Settings(state_dir=folder / "state", ffmpeg=FFMPEGS.get(ffmpeg or "", ffmpeg))
+    wanted = {"sync": Sync.START} | wanted
     request = Request(video=str(video), audio=str(audio), output=str(output), **wanted)
     plan = plan_merge(request, settings)
     updates = tuple(carry_out(plan, settings, overwrite=True))

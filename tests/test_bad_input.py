@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import CommandLine, digests, names
+from commands import STARTS, CommandLine, digests, names
 from media_factory import ffmpeg, make_audio, make_video
 
 REAL = Path(__file__).parents[2] / "shared" / "media" / "bad"
@@ -48,7 +48,7 @@ def avpipe(tmp_path: Path, media: Path) -> Iterator[CommandLine]:
 def refused(avpipe: CommandLine, code: int, *arguments: str | bytes | Path) -> str:
     """The error line of a merge that ends with that code and leaves nothing behind."""
     before = names(avpipe.folder)
-    ran = avpipe("merge", *arguments)
+    ran = avpipe("merge", *STARTS, *arguments)
     assert ran.code == code, ran
     assert ran.out == ""
     assert names(avpipe.folder) == before
@@ -108,7 +108,7 @@ def test_sound_given_as_the_video_and_no_sound_as_the_audio(
 ) -> None:
     assert "has no picture" in refused(avpipe, 2, SOUND, SOUND)
     assert "has no sound" in refused(avpipe, 2, VIDEO, media / "silent.mp4")
-    swapped = avpipe("merge", SOUND, VIDEO)
+    swapped = avpipe("merge", *STARTS, SOUND, VIDEO)
     assert swapped.code == 2
     assert "hint: give the video first and the audio second" in swapped.err
 
@@ -193,7 +193,9 @@ def test_a_real_bad_file_as_the_video(name: str, code: int, avpipe: CommandLine)
 def test_real_files_that_only_look_bad(avpipe: CommandLine) -> None:
     assert "has no sound" in refused(avpipe, 2, VIDEO, REAL / "video_only.mp4")
     for video in ("avi_named.mp4", "end_of_file.mp4"):  # all five frames of the second are there
-        avpipe("merge", REAL / video, REAL / "audio_only.mp4", "-o", f"made-{video}").assert_done()
+        avpipe(
+            "merge", *STARTS, REAL / video, REAL / "audio_only.mp4", "-o", f"made-{video}"
+        ).assert_done()
 
 
 ODD = [
@@ -211,7 +213,7 @@ def test_files_of_odd_names_are_merged(name: bytes, avpipe: CommandLine, media: 
     shutil.copyfile(avpipe.folder / VIDEO, os.path.join(folder, name))
     shutil.copyfile(media / "sound.m4a", os.path.join(folder, sound))
     output = name[:240] + b".mp4"
-    ran = avpipe("merge", "--json", b"-o" + output, "--", name, sound)
+    ran = avpipe("merge", *STARTS, "--json", b"-o" + output, "--", name, sound)
     assert (ran.code, ran.err) == (0, "")
     done = ran.events[-1]
     assert os.fsencode(done["output"]["path"]) == os.path.join(folder, output)
@@ -239,9 +241,9 @@ def test_odd_names_are_told_in_lines_that_any_terminal_takes(avpipe: CommandLine
 
 def test_a_name_that_starts_with_a_dash_needs_no_folder_before_it(avpipe: CommandLine) -> None:
     shutil.copyfile(avpipe.folder / VIDEO, avpipe.folder / "-x.mp4")
-    assert avpipe("merge", "--", "-x.mp4", SOUND).code == 0
+    assert avpipe("merge", *STARTS, "--", "-x.mp4", SOUND).code == 0
     assert (avpipe.folder / "-x.merged.mp4").is_file()
-    assert avpipe("merge", "./-x.mp4", SOUND, "-o", "./-y.mp4").code == 0
+    assert avpipe("merge", *STARTS, "./-x.mp4", SOUND, "-o", "./-y.mp4").code == 0
 
 
 @pytest.mark.parametrize(
@@ -280,15 +282,15 @@ def test_overwriting_replaces_the_name_and_nothing_else(avpipe: CommandLine) -> 
     target.write_bytes(b"theirs")
     (avpipe.folder / "link.mp4").symlink_to(target.name)
     (avpipe.folder / "there.mp4").write_bytes(b"old")
-    avpipe("merge", VIDEO, SOUND, "-o", "there.mp4", "-y").assert_done()
-    avpipe("merge", VIDEO, SOUND, "-o", "link.mp4", "--overwrite").assert_done()
+    avpipe("merge", *STARTS, VIDEO, SOUND, "-o", "there.mp4", "-y").assert_done()
+    avpipe("merge", *STARTS, VIDEO, SOUND, "-o", "link.mp4", "--overwrite").assert_done()
     assert (avpipe.folder / "there.mp4").stat().st_size > 1000
     assert target.read_bytes() == b"theirs"
 
 
 def test_an_output_name_as_long_as_names_may_be(avpipe: CommandLine) -> None:
     name = "z" * 251 + ".mp4"
-    avpipe("merge", VIDEO, SOUND, "-o", name).assert_done()
+    avpipe("merge", *STARTS, VIDEO, SOUND, "-o", name).assert_done()
     assert names(avpipe.folder) == {VIDEO, SOUND, name}
 
 

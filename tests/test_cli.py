@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import CommandLine, digests, names
+from commands import STARTS, CommandLine, digests, names
 from media_factory import ffmpeg, make_audio, make_video
 
 VIDEO, SOUND = "video.mp4", "sound.wav"
@@ -35,7 +35,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def merged(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished merge."""
     line = CommandLine(folder=tmp_path_factory.mktemp("merged"))
-    line("merge", media / VIDEO, media / SOUND, "-o", "out.mp4").assert_done()
+    line("merge", media / VIDEO, media / SOUND, *STARTS, "-o", "out.mp4").assert_done()
     return line.folder / "out.mp4"
 
 
@@ -86,7 +86,10 @@ def test_help(avpipe: CommandLine) -> None:
         (("merge", "--frobnicate", "a", "b"), "No such option"),
         (("merge",), "a merge takes two files"),
         (("merge", "a.mp4"), "a merge takes two files"),
-        (("merge", "a", "b", "c"), "unexpected extra argument"),
+        (("merge", VIDEO, SOUND, "c"), "c does not exist"),
+        (("merge", VIDEO, SOUND, SOUND, "--offset", "1"), "there are several"),
+        (("merge", "a", "b", "--drift", "fast"), "not a drift: fast"),
+        (("merge", "a", "b", "--camera-distance", "-1"), "not in the range"),
         (("merge", "a", "b", "-o"), "requires an argument"),
         (("probe",), "Missing argument"),
         (("plan", "a"), "Missing argument"),
@@ -136,7 +139,7 @@ def test_probe_tells_of_each_file_whatever_the_others_are(avpipe: CommandLine) -
 
 
 def test_merge_for_scripts(avpipe: CommandLine) -> None:
-    ran = avpipe("merge", "--json", VIDEO, SOUND)
+    ran = avpipe("merge", "--json", VIDEO, SOUND, *STARTS)
     assert (ran.code, ran.err) == (0, "")
     (started, *middle, done) = ran.events
     assert started["event"] == "started"
@@ -163,7 +166,7 @@ def test_merge_for_scripts(avpipe: CommandLine) -> None:
 
 
 def test_merge_for_people_in_a_pipe(avpipe: CommandLine) -> None:
-    ran = avpipe("merge", VIDEO, SOUND, "--fit", "longest")
+    ran = avpipe("merge", VIDEO, SOUND, *STARTS, "--fit", "longest")
     assert ran.code == 0
     (line,) = ran.out.splitlines()
     assert line.startswith("video.merged.mp4: 0:02.0, 160x90, ")
@@ -173,10 +176,10 @@ def test_merge_for_people_in_a_pipe(avpipe: CommandLine) -> None:
 
 def test_what_exists_is_told_before_anything_else(avpipe: CommandLine) -> None:
     (avpipe.folder / "video.merged.mp4").write_bytes(b"there")
-    ran = avpipe("merge", VIDEO, SOUND)
+    ran = avpipe("merge", VIDEO, SOUND, *STARTS)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.splitlines()[1] == "hint: -y overwrites it"
-    avpipe("merge", VIDEO, SOUND, "-y").assert_done()
+    avpipe("merge", VIDEO, SOUND, *STARTS, "-y").assert_done()
 
 
 @pytest.mark.parametrize(
@@ -192,12 +195,12 @@ def test_times(text: str, seconds: float, media: Path) -> None:
 
 def test_a_negative_offset_and_a_time_with_minutes(avpipe: CommandLine) -> None:
     for option, offset in (("-0.5", -0.5), ("00:00.25", 0.25)):
-        ran = avpipe("plan", "--json", VIDEO, SOUND, "--offset", option)
+        ran = avpipe("plan", "--json", VIDEO, SOUND, *STARTS, "--offset", option)
         assert ran.json["alignment"]["offset_s"] == offset
 
 
 def test_a_plan_is_read_back_byte_for_byte_and_makes_the_same(avpipe: CommandLine) -> None:
-    assert avpipe("plan", VIDEO, SOUND, "-o", "p.json", "--offset", "0.1").code == 0
+    assert avpipe("plan", VIDEO, SOUND, *STARTS, "-o", "p.json", "--offset", "0.1").code == 0
     saved = avpipe.folder / "p.json"
     from avpipe import jsonform
     from avpipe.cli.merge import read_plan
@@ -206,7 +209,7 @@ def test_a_plan_is_read_back_byte_for_byte_and_makes_the_same(avpipe: CommandLin
     assert json.loads(saved.read_text())["schema"] == "avpipe.plan/1"
     avpipe("merge", "--plan", "p.json").assert_done()
     planned = (avpipe.folder / "video.merged.mp4").read_bytes()
-    avpipe("merge", VIDEO, SOUND, "--offset", "0.1", "-o", "direct.mp4").assert_done()
+    avpipe("merge", VIDEO, SOUND, *STARTS, "--offset", "0.1", "-o", "direct.mp4").assert_done()
     assert (avpipe.folder / "direct.mp4").read_bytes() == planned
     assert avpipe("merge", "--plan", "p.json").code == 2  # it exists now
 
@@ -214,8 +217,8 @@ def test_a_plan_is_read_back_byte_for_byte_and_makes_the_same(avpipe: CommandLin
 def test_a_dry_run_is_the_plan_and_makes_nothing(avpipe: CommandLine) -> None:
     before = names(avpipe.folder)
     for style in ((), ("--json",)):
-        planned = avpipe("plan", VIDEO, SOUND, *style)
-        assert planned == avpipe("merge", "--dry-run", VIDEO, SOUND, *style)
+        planned = avpipe("plan", VIDEO, SOUND, *STARTS, *style)
+        assert planned == avpipe("merge", "--dry-run", VIDEO, SOUND, *STARTS, *style)
         assert (planned.code, planned.err) == (0, "")
     assert planned.json["schema"] == "avpipe.plan/1"
     assert (planned.json["video"], planned.json["audio"]) == ("copy", "encode")
@@ -224,7 +227,7 @@ def test_a_dry_run_is_the_plan_and_makes_nothing(avpipe: CommandLine) -> None:
 
 
 def test_a_plan_whose_input_changed_is_refused(avpipe: CommandLine) -> None:
-    avpipe("plan", VIDEO, SOUND, "-o", "p.json")
+    avpipe("plan", VIDEO, SOUND, *STARTS, "-o", "p.json")
     with (avpipe.folder / SOUND).open("ab") as file:
         file.write(b"more")
     ran = avpipe("merge", "--plan", "p.json", "--json")
@@ -243,12 +246,12 @@ def test_a_plan_file_is_an_output_like_any_other(avpipe: CommandLine) -> None:
         (("-o", "."), "is a folder"),
         (("-o", SOUND), "is the input"),
     ):
-        ran = avpipe("plan", VIDEO, SOUND, *arguments)
+        ran = avpipe("plan", VIDEO, SOUND, *STARTS, *arguments)
         assert (ran.code, ran.out) == (2, "")
         assert words in ran.error
     (avpipe.folder / "p.json").write_text("mine")
-    assert avpipe("plan", VIDEO, SOUND, "-o", "p.json").code == 2
-    assert avpipe("plan", VIDEO, SOUND, "-o", "p.json", "-y").code == 0
+    assert avpipe("plan", VIDEO, SOUND, *STARTS, "-o", "p.json").code == 2
+    assert avpipe("plan", VIDEO, SOUND, *STARTS, "-o", "p.json", "-y").code == 0
     assert digests(avpipe.folder / VIDEO, avpipe.folder / SOUND) == before
 
 
@@ -301,7 +304,7 @@ def test_a_damaged_plan_is_a_wrong_request(
 
     saved = tmp_path_factory.getbasetemp() / "good-plan.json"
     if not saved.exists():
-        assert avpipe("plan", VIDEO, SOUND, "-o", saved).code == 0
+        assert avpipe("plan", VIDEO, SOUND, *STARTS, "-o", saved).code == 0
     damaged = avpipe.folder / "p.json"
     damaged.write_text(damage(saved.read_text()))
     with pytest.raises(RequestError, match=re.escape(str(damaged))):
@@ -429,22 +432,22 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def test_a_bar_is_for_terminals_alone(avpipe: CommandLine) -> None:
-    (code, seen) = on_a_terminal(avpipe, "merge", VIDEO, SOUND, "--video", "encode")
+    (code, seen) = on_a_terminal(avpipe, "merge", VIDEO, SOUND, *STARTS, "--video", "encode")
     assert code == 0
     assert "making video" in seen
     assert "100%" in COLOUR.sub("", seen)
     assert re.search(r"\x1b\[[0-9;]*3[0-9]", seen)  # a colour
     plain = avpipe.with_env(NO_COLOR="1")
-    (code, seen) = on_a_terminal(plain, "merge", VIDEO, SOUND, "-y")
+    (code, seen) = on_a_terminal(plain, "merge", VIDEO, SOUND, *STARTS, "-y")
     assert "encoding audio" in seen
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", seen)
-    (code, seen) = on_a_terminal(avpipe, "merge", VIDEO, SOUND, "-y", "--json")
+    (code, seen) = on_a_terminal(avpipe, "merge", VIDEO, SOUND, *STARTS, "-y", "--json")
     assert (code, seen) == (0, "")
 
 
 def test_a_failure_takes_the_bar_down_and_gives_the_cursor_back(avpipe: CommandLine) -> None:
     false = avpipe.with_env(AVPIPE_FFMPEG=str(shutil.which("false")))
-    (code, seen) = on_a_terminal(false, "merge", VIDEO, SOUND)
+    (code, seen) = on_a_terminal(false, "merge", VIDEO, SOUND, *STARTS)
     assert code == 1
     assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") == 1
     assert seen.index("\x1b[?25h") < seen.index("error: ")
@@ -452,15 +455,15 @@ def test_a_failure_takes_the_bar_down_and_gives_the_cursor_back(avpipe: CommandL
 
 def test_tracebacks_are_for_debug(avpipe: CommandLine) -> None:
     false = avpipe.with_env(AVPIPE_FFMPEG=str(shutil.which("false")))
-    ran = false("merge", VIDEO, SOUND)
+    ran = false("merge", VIDEO, SOUND, *STARTS)
     assert ran.code == 1
     assert ran.error == "reading the audio failed: exit code 1"
-    assert "Traceback" in false("merge", "--debug", VIDEO, SOUND).err
+    assert "Traceback" in false("merge", "--debug", VIDEO, SOUND, *STARTS).err
 
 
 def test_no_ffmpeg(avpipe: CommandLine) -> None:
     without = avpipe.with_env(AVPIPE_FFMPEG="/nonexistent")
-    ran = without("merge", VIDEO, SOUND, "--json")
+    ran = without("merge", VIDEO, SOUND, *STARTS, "--json")
     assert ran.code == 3
     assert ran.error == "the ffmpeg binary /nonexistent is not there or cannot be run"
     assert "hint: AVPIPE_FFMPEG names it" in ran.err
@@ -469,7 +472,7 @@ def test_no_ffmpeg(avpipe: CommandLine) -> None:
     ran = without("doctor", "--json")
     assert (ran.code, ran.json["schema"], ran.json["ok"]) == (3, "avpipe.doctor/1", False)
     assert ran.error.startswith("ffmpeg: ")
-    assert without("plan", VIDEO, SOUND).code == 0  # a copy needs no ffmpeg to be planned
+    assert without("plan", VIDEO, SOUND, *STARTS).code == 0  # a copy needs no ffmpeg to be planned
 
 
 def test_doctor(avpipe: CommandLine) -> None:
@@ -504,10 +507,10 @@ def test_the_environment_goes_before_the_config_file(avpipe: CommandLine) -> Non
     path = avpipe.folder / "config.toml"
     path.write_text("ffmpeg = '/nonexistent'\njobs = 1\n")
     configured = avpipe.with_env(AVPIPE_CONFIG=str(path))
-    assert "/nonexistent" in configured("merge", VIDEO, SOUND).error
+    assert "/nonexistent" in configured("merge", VIDEO, SOUND, *STARTS).error
     import imageio_ffmpeg
 
     named = configured.with_env(AVPIPE_FFMPEG=imageio_ffmpeg.get_ffmpeg_exe(), AVPIPE_JOBS="2")
-    named("merge", VIDEO, SOUND).assert_done()
+    named("merge", VIDEO, SOUND, *STARTS).assert_done()
     wrong = configured.with_env(AVPIPE_JOBS="many")("doctor")
     assert (wrong.code, wrong.error) == (2, "the setting jobs is not a number: many")

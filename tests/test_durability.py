@@ -11,7 +11,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
-from commands import CommandLine, Gate, names, small_disk, write_program
+from commands import STARTS, CommandLine, Gate, names, small_disk, write_program
 from media_factory import ffmpeg, make_audio, make_video
 from PIL import Image
 
@@ -19,7 +19,7 @@ from avpipe.errors import OutputExistsError
 from avpipe.render import workspace as workspaces
 from avpipe.render.workspace import PREFIX, publish, workspace
 
-STAGES = ("probe", "sound", "aac", "video", "measure")
+STAGES = ("probe", "sync", "sound", "aac", "video", "measure")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
 WORDS = {130: "error: interrupted\n", 143: "error: terminated\n", 129: "error: terminated\n"}
@@ -49,7 +49,7 @@ def disk(tmp_path: Path) -> Path:
 
 def held_at(stage: str, avpipe: CommandLine, gate: Gate) -> CommandLine:
     """The command line whose runs come to a stage and wait there."""
-    if stage in ("sound", "video"):
+    if stage in ("sync", "sound", "video"):
         passed = f'case "$*" in *f32le*) exec "{imageio_ffmpeg.get_ffmpeg_exe()}" "$@";; esac'
         fake = gate.ffmpeg(gate.ready.parent, first=passed if stage == "video" else "")
         return avpipe.with_env(AVPIPE_FFMPEG=str(fake))
@@ -63,7 +63,7 @@ def stop_at(
     gate = Gate.make(avpipe.folder.parent / "gate")
     arguments = (media / "video.mp4", media / "sound.wav", "-o", "out.mp4", "--json", *options)
     held = held_at(stage, avpipe, gate)
-    process = held.start("merge", *arguments)
+    process = held.start("merge", *(() if stage == "sync" else STARTS), *arguments)
     gate.wait()
     process.send_signal(number)
     (out, err) = process.communicate(timeout=20)
@@ -82,7 +82,7 @@ def test_a_signal_at_any_stage_leaves_nothing(
     left = names(avpipe.folder)
     if number is signal.SIGKILL:
         assert all(name.startswith(PREFIX) for name in left)
-        assert len(left) == (0 if stage == "probe" else 1)
+        assert len(left) == (0 if stage in ("probe", "sync") else 1)
         return
     assert left == set()
     last = json.loads(out.splitlines()[-1])
@@ -117,7 +117,7 @@ def test_a_signal_during_a_real_encode(
         file.setparams((1, 1, 8000, 0, "NONE", "NONE"))
         file.writeframes(bytes(8000 * 600))
     arguments = (tmp_path / "picture.png", tmp_path / "long.wav", "-o", "out.mp4", "--json")
-    process = avpipe.start("merge", *arguments, "--quality", "high")
+    process = avpipe.start("merge", *STARTS, *arguments, "--quality", "high")
     assert process.stdout is not None
     for line in process.stdout:
         event = json.loads(line)
@@ -168,11 +168,13 @@ def test_the_next_run_tidies_after_a_killed_one_and_leaves_a_running_one_alone(
     (left,) = names(avpipe.folder)
     gate = Gate.make(avpipe.folder.parent / "second gate")
     arguments = (media / "video.mp4", media / "sound.wav", "-o")
-    neighbour = held_at("measure", avpipe, gate).start("merge", *arguments, "neighbour.mp4")
+    neighbour = held_at("measure", avpipe, gate).start(
+        "merge", *STARTS, *arguments, "neighbour.mp4"
+    )
     gate.wait()
     (theirs,) = names(avpipe.folder)
     assert theirs != left
-    ran = avpipe("merge", *arguments, "mine.mp4")
+    ran = avpipe("merge", *STARTS, *arguments, "mine.mp4")
     ran.assert_done()
     assert names(avpipe.folder) == {theirs, "mine.mp4"}
     neighbour.terminate()
@@ -185,7 +187,7 @@ def test_a_second_signal_does_not_disturb_the_tidying(avpipe: CommandLine, media
     gate = Gate.make(avpipe.folder.parent / "gate")
     stubborn = gate.ffmpeg(avpipe.folder.parent / "bin", first="trap '' TERM INT")
     process = avpipe.with_env(AVPIPE_FFMPEG=str(stubborn)).start(
-        "merge", media / "video.mp4", media / "sound.wav", "-o", "out.mp4"
+        "merge", *STARTS, media / "video.mp4", media / "sound.wav", "-o", "out.mp4"
     )
     gate.wait()
     process.send_signal(signal.SIGTERM)
@@ -212,14 +214,14 @@ def test_a_disk_too_small_is_told_before_anything_is_written(
     try:
         with small_disk(disk, "64k") as remount:
             before = disk.stat().st_mtime_ns
-            ran = avpipe("merge", noisy, media / "sound.wav", "-o", disk / "out.mp4")
+            ran = avpipe("merge", *STARTS, noisy, media / "sound.wav", "-o", disk / "out.mp4")
             assert ran.code == 1
             assert "MB left" in ran.error
             assert str(disk) in ran.error
             assert "hint: " in ran.err
             assert (names(disk), disk.stat().st_mtime_ns) == (set(), before)
             remount("ro")
-            ran = avpipe("merge", noisy, media / "sound.wav", "-o", disk / "out.mp4")
+            ran = avpipe("merge", *STARTS, noisy, media / "sound.wav", "-o", disk / "out.mp4")
             assert (ran.code, ran.error) == (2, f"the folder {disk} cannot be written")
     except PermissionError as error:
         pytest.skip(str(error))
@@ -231,7 +233,7 @@ def test_a_disk_that_runs_full_while_the_video_is_made(
     arguments = ("--video", "encode", "--json", "-o", disk / "out.mp4")
     try:
         with small_disk(disk, "300k"):
-            ran = avpipe("merge", noisy, media / "sound.wav", *arguments)
+            ran = avpipe("merge", *STARTS, noisy, media / "sound.wav", *arguments)
             assert ran.code == 1
             assert ran.error == f"the disk is full: {disk}"
             assert any(event.get("stage") == "video" for event in ran.events)
@@ -248,7 +250,9 @@ def test_a_disk_that_others_fill(task: str, avpipe: CommandLine, media: Path, di
     held = avpipe.hooked(task, f"try: {fill}\nexcept OSError: pass")
     try:
         with small_disk(disk, "1m"):
-            ran = held("merge", media / "video.mp4", media / "sound.wav", "-o", disk / "out.mp4")
+            ran = held(
+                "merge", *STARTS, media / "video.mp4", media / "sound.wav", "-o", disk / "out.mp4"
+            )
             if task == "measure":
                 assert (ran.code, names(disk)) == (0, {"out.mp4", "theirs"})
             else:
@@ -263,7 +267,7 @@ def test_a_full_disk_under_a_plan_file(avpipe: CommandLine, media: Path, disk: P
     try:
         with small_disk(disk, "8k"):
             (disk / "theirs").write_bytes(bytes(4096))
-            ran = avpipe("plan", *arguments)
+            ran = avpipe("plan", *STARTS, *arguments)
             assert ran.code == 1
             assert "No space left" in ran.error
             assert names(disk) == {"theirs"}
@@ -287,8 +291,8 @@ def test_an_ffmpeg_that_fails_is_one_error(
     program = write_program(avpipe.folder.parent / "bin" / "ffmpeg", script)
     (avpipe.folder / "picture.png").write_bytes(b"")
     ran = avpipe.with_env(AVPIPE_FFMPEG=str(program))(
-        "merge", media / "video.mp4", media / "sound.wav", "--video", "encode", "--quality",
-        "high", "-o", "out.mp4",
+        "merge", *STARTS, media / "video.mp4", media / "sound.wav", "--video", "encode",
+        "--quality", "high", "-o", "out.mp4",
     )  # fmt: skip
     assert ran.code == 1
     assert words in ran.error
@@ -309,7 +313,7 @@ mv "$path.mp4" "$path"
 """
     program = write_program(avpipe.folder.parent / "bin" / "ffmpeg", script)
     ran = avpipe.with_env(AVPIPE_FFMPEG=str(program))(
-        "merge", media / "video.mp4", media / "video.mp4", "-o", "out.mp4"
+        "merge", *STARTS, media / "video.mp4", media / "video.mp4", "-o", "out.mp4"
     )
     assert ran.code == 1
     assert ran.error.startswith("the output is not what was planned: video_packets is ")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,29 +13,44 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from avpipe import jsonform
+from avpipe.codecs.graph import audio_arguments
 from avpipe.errors import (
     AvpipeError,
     MediaError,
     RequestError,
+    SyncUncertainError,
     TruncatedError,
     UnreadableError,
     WrongMediaError,
 )
 from avpipe.media import (
+    Alignment,
     AlignmentMethod,
     AudioStream,
+    Doubt,
     Hdr,
     MediaInfo,
     PictureKind,
+    Piece,
     Problem,
     Severity,
     SubtitleStream,
+    Verdict,
     VideoStream,
 )
 from avpipe.plan.framing import frame_picture
 from avpipe.plan.layout import Layout, Placement, lay_out
-from avpipe.plan.make import make_plan
-from avpipe.plan.request import ASPECTS, AudioMode, Fit, Request, VideoMode, resolution_bound
+from avpipe.plan.make import Heard, make_plan
+from avpipe.plan.request import (
+    ASPECTS,
+    AudioMode,
+    Fill,
+    Fit,
+    Request,
+    Sync,
+    VideoMode,
+    resolution_bound,
+)
 from avpipe.plan.values import Machine, Plan, StepKind
 from avpipe.recipe import AAC_FRAME, AUDIO_RATE, Action, Frame, Quality
 from avpipe.timeline import TrackKind
@@ -79,6 +96,9 @@ CAMERA = media_info(path="/in/camera.mp4", video=(video_stream(),))
 RECORDER = media_info(path="/in/recorder.m4a", audio=(audio_stream(),))
 
 
+FILMED = dataclasses.replace(CAMERA, audio=(audio_stream(index=1),))
+
+
 def camera(**changes: Any) -> MediaInfo:
     return dataclasses.replace(CAMERA, video=(video_stream(**changes),))
 
@@ -88,6 +108,7 @@ def recorder(**changes: Any) -> MediaInfo:
 
 
 def ask(**changes: Any) -> Request:
+    changes = {"sync": Sync.START} | changes
     return Request(video=CAMERA.path, audio=RECORDER.path, output="/out/film.mp4", **changes)
 
 
@@ -98,7 +119,7 @@ def plan(
     machine: Machine = MACHINE,
     **asked: Any,
 ) -> Plan:
-    return make_plan(ask(**asked), video, audio, machine)
+    return make_plan(ask(**asked), video, (audio,), machine)
 
 
 def codes(made: Plan, prefix: str = "") -> set[str]:
@@ -207,6 +228,205 @@ def test_offset_is_the_alignment() -> None:
     assert plan().alignment.method is AlignmentMethod.START
     given_by_user = plan(offset_s=0.25).alignment
     assert (given_by_user.method, given_by_user.offset_s) == (AlignmentMethod.OFFSET, 0.25)
+
+
+# Drift and pieces
+
+
+@given(
+    st.floats(-300, 300).filter(lambda drift: abs(drift) >= 1e-6),
+    st.sampled_from([8000, 11_025, 44_100, 48_000, 96_000, 192_000]),
+)
+def test_the_declared_rates_are_right_to_a_hundredth_of_a_ppm(drift: float, rate: int) -> None:
+    made = plan(audio=recorder(sample_rate=rate), drift=f"{drift:.9f}")
+    graph = " ".join(audio_arguments(made.recipe, 0, "pipe:1"))
+    found = re.search(r"asetrate=sample_rate=(\d+)\S*?aresample=\S*?sample_rate=(\d+)", graph)
+    assert found is not None
+    (declared, wanted) = (int(found[1]), int(found[2]))
+    true = Fraction(rate, AUDIO_RATE) * (1 + Fraction(drift) / 10**6)
+    assert abs(Fraction(declared, wanted) / true - 1) < Fraction(1, 10**8)
+    assert min(declared, wanted) >= 8000
+    # The resampler refuses a step that it cannot hold, and counts time by the product of both.
+    step = Fraction(wanted, declared * 1024)
+    assert max(step.numerator, step.denominator) < 2**30
+    assert 2 * 86_400 * rate * wanted < 2**63
+
+
+def matched(**changes: Any) -> Alignment:
+    """What a sure comparison finds, but for the changes."""
+    facts: dict[str, Any] = {
+        "method": AlignmentMethod.CONTENT, "verdict": Verdict.MATCHED, "offset_s": -0.5,
+        "drift_ppm": 0.0, "drift_error_ppm": 0.1, "confidence": 1.0,
+    }  # fmt: skip
+    return Alignment(**facts | changes)
+
+
+def found(
+    alignment: Alignment,
+    video: MediaInfo = CAMERA,
+    audio: MediaInfo = RECORDER,
+    **asked: Any,
+) -> Plan:
+    """The plan of a merge after a comparison."""
+    request = ask(**{"sync": Sync.AUTO} | asked)
+    return make_plan(request, video, (audio,), MACHINE, Heard(found=(alignment,)))
+
+
+LONG = recorder(duration_ts=48_000 * 3600)
+LONG_VIDEO = camera(duration_ts=12_800 * 3590)
+
+
+@pytest.mark.parametrize(
+    ("drift", "error", "asked", "speed"),
+    [
+        (20.0, 0.1, {}, Fraction(1_000_020, 1_000_000)),
+        (20.0, 11.0, {}, 1),  # less than two of its errors
+        (0.13, 0.01, {}, 1),  # 0.47 ms from end to end
+        (0.15, 0.01, {}, Fraction(100_000_015, 100_000_000)),
+        (20.0, 0.1, {"drift": "off"}, 1),
+        (20.0, 0.1, {"drift": "-7.5"}, Fraction(9_999_925, 10_000_000)),
+    ],
+)
+def test_a_drift_is_taken_out_where_there_is_one(
+    drift: float, error: float, asked: dict[str, Any], speed: Fraction
+) -> None:
+    made = found(matched(drift_ppm=drift, drift_error_ppm=error), LONG_VIDEO, LONG, **asked)
+    (heard,) = made.timeline.audio
+    assert heard.speed == speed
+    assert ("encode_audio_drift" in codes(made)) is (speed != 1)
+    # Whatever is taken out, the middle of what both have is where it was found.
+    middle = Fraction(1795)
+    source = heard.source_in + (middle - heard.start) * heard.speed
+    place = -0.5 + float(source) / (1 + drift * 1e-6)
+    assert place == pytest.approx(1795, abs=1e-6)
+
+
+def test_aac_without_a_drift_that_matters_is_copied() -> None:
+    audio = recorder(duration_ts=900_000)
+    for offset, drift in ((0.0, 0.0), (0.00002, 3.0), (-0.00002, -3.0)):
+        assert found(matched(offset_s=offset, drift_ppm=drift), audio=audio).audio is Action.COPY
+    assert found(matched(offset_s=-0.0001), audio=audio).audio is Action.ENCODE
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNCERTAIN, Verdict.UNRELATED])
+def test_without_certainty_the_starts_are_lined_up_or_it_fails(verdict: Verdict) -> None:
+    guess = None if verdict is Verdict.UNRELATED else 3.25
+    doubtful = matched(verdict=verdict, offset_s=guess, reason=Doubt.AMBIGUOUS, confidence=0.4)
+    made = found(doubtful)
+    assert (made.alignment.method, made.alignment.verdict) == (AlignmentMethod.START, verdict)
+    assert made.alignment.offset_s == 0
+    assert [candidate.offset_s for candidate in made.alignment.candidates] == [
+        place for place in [guess] if place is not None
+    ]
+    (note,) = (reason for reason in made.reasons if reason.note)
+    assert note.code == "starts_lined_up"
+    assert ("--offset 3.25" in note.message) is (guess is not None)
+    with pytest.raises(SyncUncertainError) as caught:
+        found(doubtful, sync=Sync.REQUIRE)
+    assert (caught.value.exit_code, bool(caught.value.hint)) == (6, True)
+    placed = found(doubtful, sync=Sync.REQUIRE, offset_s=1.0)
+    assert placed.alignment.method is AlignmentMethod.OFFSET
+    assert placed.timeline.audio[0].speed == 1
+
+
+def test_the_camera_s_distance_is_taken_off() -> None:
+    near, far = found(matched()), found(matched(), camera_distance_m=34.3)
+    moved = far.timeline.audio[0].source_in - near.timeline.audio[0].source_in
+    assert float(moved) == pytest.approx(0.1, abs=1e-9)
+    assert (near.moved_s, far.moved_s) == (0.0, pytest.approx(-0.1))
+
+
+def in_pieces(*pieces: tuple[float, float, float], drift_ppm: float = 0.0) -> Alignment:
+    """An alignment of (begin, end, offset)."""
+    return matched(
+        pieces=tuple(
+            Piece(audio_start_s=begin, audio_end_s=end, offset_s=offset, drift_ppm=drift_ppm)
+            for begin, end, offset in pieces
+        ),
+        drift_ppm=drift_ppm,
+    )
+
+
+@pytest.mark.parametrize("jump", [0.01, 0.02, -0.02, -1.0])
+def test_pieces_that_meet_are_cross_faded(jump: float) -> None:
+    skipped = max(-jump, 0.0)
+    pieces = in_pieces((0.5, 5.0, -0.5), (5.0 + skipped, 12.0, -0.5 + jump))
+    made = found(pieces, FILMED, recorder(duration_ts=48_000 * 12))
+    (before, after) = made.timeline.audio
+    assert (before.start, before.source_in) == (0, Fraction(1, 2))
+    overlap = before.end - after.start
+    assert overlap == before.fade_out == after.fade_in == Fraction(8, 1000)
+    assert float(before.end + after.start) / 2 == pytest.approx(4.5 + max(jump, 0) / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize(("lost", "fade"), [(0.25, Fraction(8, 1000)), (2.0, Fraction(40, 1000))])
+def test_a_gap_between_pieces_is_filled_by_the_camera(lost: float, fade: Fraction) -> None:
+    pieces = in_pieces((0.0, 5.0, -0.5), (5.0, 12.0, -0.5 + lost), drift_ppm=200.0)
+    audio = recorder(duration_ts=48_000 * 12)
+    made = found(pieces, FILMED, audio)
+    (fill, before, after) = made.timeline.audio
+    assert made.timeline.mix
+    assert made.recipe.audio_tracks == 1
+    assert "encode_audio_fill" in codes(made)
+    assert (fill.fade_in, fill.fade_out) == (fade, fade)
+    assert (before.fade_out, after.fade_in) == (fade, fade)
+    assert (before.end - fill.start, fill.end - after.start) == (fade, fade)
+    assert fill.source_in == fill.start
+    silent = found(pieces, FILMED, audio, fill=Fill.SILENCE)
+    assert [part.source for part in silent.timeline.audio] == [1, 1]
+    assert 0 < silent.timeline.audio[0].fade_out < Fraction(1, 100)
+
+
+@pytest.mark.parametrize("mode", [AudioMode.MIX, AudioMode.ADD])
+def test_where_the_camera_is_kept_nothing_is_filled(mode: AudioMode) -> None:
+    made = found(matched(offset_s=2.0), FILMED, recorder(duration_ts=48_000), audio_mode=mode)
+    assert [part.source for part in made.timeline.audio] == [0, 1]
+    assert not any(part.fade_in or part.fade_out for part in made.timeline.audio)
+
+
+def test_several_recordings_leave_only_their_common_gaps() -> None:
+    short = recorder(duration_ts=48_000 * 4)
+    places = tuple(matched(offset_s=offset) for offset in (5.0, 0.5))
+    request = ask(sync=Sync.AUTO, more_audio=("/in/second.wav",))
+    made = make_plan(request, FILMED, (short, short), MACHINE, Heard(found=places))
+    gaps = [
+        (float(part.start + part.fade_in), float(part.end - part.fade_out))
+        for part in made.timeline.audio
+        if part.source == 0
+    ]
+    assert gaps == [(0.0, 0.5), (4.5, 5.0), (9.0, 10.0)]
+    assert [part.start for part in made.timeline.audio if part.source] == [5, Fraction(1, 2)]
+    assert made.more_alignments == (places[1],)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.5, 100), st.floats(-3, 3)), min_size=1, max_size=6),
+    st.floats(-30, 30),
+    st.floats(-300, 300),
+    st.sampled_from(Fit),
+)
+def test_any_pieces_make_a_plan_that_is_read_back(
+    lengths: list[tuple[float, float]], offset: float, drift: float, fit: Fit
+) -> None:
+    (at, pieces) = (0.0, [])
+    for length_s, jump in lengths:
+        pieces.append((at, at + length_s, offset))
+        (at, offset) = (at + length_s + max(-jump, 0.0), offset + jump)
+    audio = recorder(duration_ts=round(pieces[-1][1] * 48_000))
+    alignment = dataclasses.replace(in_pieces(*pieces, drift_ppm=drift), offset_s=pieces[0][2])
+    try:
+        made = found(alignment, FILMED, audio, fit=fit)
+    except RequestError:
+        assume(False)
+    text = jsonform.dumps(made)
+    assert jsonform.dumps(jsonform.loads(Plan, text)) == text
+    for track in made.timeline.audio_tracks:
+        for part in track.segments:
+            assert 0 <= part.start < part.end <= made.timeline.duration
+            assert part.source_in >= 0
+            assert part.fade_in + part.fade_out <= part.duration
+        for first, second in pairwise(track.segments):
+            assert first.end - second.start <= Fraction(8, 1000) + Fraction(1, 10**8)
 
 
 # Copy or encode, and why
@@ -343,8 +563,6 @@ def test_audio_short_by_a_frame_or_longer_is_copied() -> None:
 
 
 # The camera's own sound
-
-FILMED = dataclasses.replace(CAMERA, audio=(audio_stream(index=1),))
 
 
 def test_camera_sound_is_replaced_mixed_or_kept() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,12 @@ from avpipe.cli.plan import show_plan
 from avpipe.errors import RequestError
 from avpipe.plan.values import SCHEMA, Plan
 from avpipe.updates import Done, Fallback, Note, Progress, Started, Update
-from avpipe.workflow import carry_out, plan_merge, require_files, require_output
+from avpipe.workflow import carry_out, merge, plan_merge, require_files, require_output
 
 
 @click.command("merge")
 @click.argument("video", required=False, type=click.Path())
-@click.argument("audio", required=False, type=click.Path())
+@click.argument("audio", nargs=-1, type=click.Path())
 @click.option("-o", "--output", type=click.Path(), help="[default: VIDEO.merged.mp4 here]")
 @click.option("--plan", "plan_file", type=click.Path(), help="Carry out a saved plan.")
 @merge_options
@@ -37,7 +38,7 @@ from avpipe.workflow import carry_out, plan_merge, require_files, require_output
 @json_option
 def command(
     video: str | None,
-    audio: str | None,
+    audio: tuple[str, ...],
     output: str | None,
     plan_file: str | None,
     dry_run: bool,
@@ -46,29 +47,34 @@ def command(
     debug: bool,
     **values: Any,
 ) -> None:
-    """Make one MP4 of VIDEO's picture and AUDIO's sound."""
+    """Make one MP4 of VIDEO's picture and AUDIO's sound, of one recording or several."""
     current = settings()
     if plan_file is not None:
         if video is not None or output is not None:
             raise RequestError("a saved plan has its files already: give --plan alone")
         plan = read_plan(plan_file)
-    elif video is None or audio is None:
-        raise click.UsageError("a merge takes two files: avpipe merge VIDEO AUDIO")
-    else:
-        request = request_of(video, audio, output, values)
-        if not dry_run:  # told before minutes are spent on anything
-            inputs = (request.video, request.audio)
-            require_files(inputs)
-            require_output(Path(request.output), inputs, overwrite=overwrite)
-        plan = plan_merge(request, current)
-    if dry_run:
-        show_plan(plan, as_json=as_json)
+        if dry_run:
+            show_plan(plan, as_json=as_json)
+        else:
+            _show(carry_out(plan, current, overwrite=overwrite), as_json)
         return
+    if video is None or not audio:
+        raise click.UsageError("a merge takes two files: avpipe merge VIDEO AUDIO")
+    request = request_of(video, audio, output, values)
+    if dry_run:
+        show_plan(plan_merge(request, current), as_json=as_json)
+        return
+    # Told before minutes are spent on anything.
+    inputs = (request.video, *request.recordings)
+    require_files(inputs)
+    require_output(Path(request.output), inputs, overwrite=overwrite)
+    _show(merge(request, current, overwrite=overwrite), as_json)
+
+
+def _show(updates: Generator[Update], as_json: bool) -> None:
+    """Print updates as they come."""
     shown: _Lines | _Presenter = _Lines() if as_json else _Presenter()
-    with (
-        closing(shown),
-        closing(carry_out(plan, current, overwrite=overwrite)) as updates,
-    ):
+    with closing(shown), closing(updates):
         for update in updates:
             shown.show(update)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from avpipe.plan.request import (
     RouteChoice,
     Sync,
     VideoMode,
+    known_drift_ppm,
     resolution_bound,
 )
 from avpipe.recipe import Frame, Quality
@@ -85,6 +86,21 @@ _OPTIONS: list[Callable[..., Any]] = [
         metavar="TIME",
         help="Where the audio begins on the video's time line; negative cuts its head.",
     ),
+    click.option(
+        "--drift",
+        default=_DEFAULTS["drift"],
+        show_default=True,
+        metavar="auto|off|PPM",
+        help="How much too long the recorder's clock makes the audio.",
+    ),
+    click.option(
+        "--camera-distance",
+        "camera_distance_m",
+        type=click.FloatRange(0, 10_000),
+        default=_DEFAULTS["camera_distance_m"],
+        metavar="METERS",
+        help="From what is heard to the camera; the audio is placed that much earlier.",
+    ),
     _choice("--fit", "fit", "Whose duration the output has.", Fit),
     _choice("--fill", "fill", "What is heard where the audio is missing.", Fill),
     _choice("--audio-mode", "audio_mode", "What becomes of the camera's own sound.", AudioMode),
@@ -111,17 +127,29 @@ _OPTIONS: list[Callable[..., Any]] = [
 ]
 
 
-def request_of(video: str, audio: str, output: str | None, values: dict[str, Any]) -> Request:
+def request_of(
+    video: str, audio: Sequence[str], output: str | None, values: dict[str, Any]
+) -> Request:
     """The request that options make. Raises RequestError where they contradict each other."""
     resolution_bound(values["resolution"])
+    known_drift_ppm(values["drift"])
     if values["sync"] == Sync.NONE and values["offset_s"]:
         raise RequestError("--sync none and --offset contradict each other")
+    if len(audio) > 1 and values["offset_s"] is not None:
+        raise RequestError(
+            "--offset places one audio file, and there are several",
+            hint="leave it out, and each is placed by its content",
+        )
+    recordings = [os.path.abspath(path) for path in audio]  # noqa: PTH100
     return Request(
         video=os.path.abspath(video),  # noqa: PTH100 - `resolve` would follow links
-        audio=os.path.abspath(audio),  # noqa: PTH100
+        audio=recordings[0],
+        more_audio=tuple(recordings[1:]),
         output=os.path.abspath(output or default_output(video)),  # noqa: PTH100
         sync=Sync(values["sync"]),
         offset_s=values["offset_s"],
+        drift=values["drift"],
+        camera_distance_m=values["camera_distance_m"],
         fit=Fit(values["fit"]),
         fill=Fill(values["fill"]),
         audio_mode=AudioMode(values["audio_mode"]),

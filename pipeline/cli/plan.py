@@ -16,6 +16,7 @@ from avpipe.cli.output import (
     shown_size,
     shown_time,
 )
+from avpipe.media import Alignment, AlignmentMethod
 from avpipe.plan.values import Plan
 from avpipe.render.workspace import write_whole
 from avpipe.workflow import plan_merge, require_files, require_target
@@ -23,7 +24,7 @@ from avpipe.workflow import plan_merge, require_files, require_target
 
 @click.command("plan")
 @click.argument("video", type=click.Path())
-@click.argument("audio", type=click.Path())
+@click.argument("audio", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "plan_file", type=click.Path(), help="Save the plan for merge --plan.")
 @click.option("--output", type=click.Path(), help="Where the merge will write.")
 @merge_options
@@ -31,7 +32,7 @@ from avpipe.workflow import plan_merge, require_files, require_target
 @json_option
 def command(
     video: str,
-    audio: str,
+    audio: tuple[str, ...],
     plan_file: str | None,
     output: str | None,
     overwrite: bool,
@@ -42,8 +43,8 @@ def command(
     """Say what a merge of VIDEO and AUDIO would do, and why; nothing is made."""
     saved = None if plan_file is None else Path(plan_file).absolute()
     if saved is not None:
-        require_files((video, audio))
-        require_target(saved, (video, audio), overwrite=overwrite)
+        require_files((video, *audio))
+        require_target(saved, (video, *audio), overwrite=overwrite)
     plan = plan_merge(request_of(video, audio, output, values), settings())
     if saved is not None:
         write_whole(saved, jsonform.dumps(plan, indent=2) + "\n", overwrite=overwrite)
@@ -60,8 +61,33 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         f"{shown_path(output.path)}: {shown_time(output.duration_s)}, "
         f"{output.width}x{output.height}, about {shown_size(output.estimated_bytes)}"
     )
+    recordings = zip(plan.inputs.recorders, (plan.alignment, *plan.more_alignments), strict=True)
+    for info, alignment in recordings:
+        click.echo(f"sync: {shown_path(info.path)} {_placing(alignment)}")
     for number, step in enumerate(plan.steps, 1):
         click.echo(f"{number}. {step.kind} (about {step.estimate_s:.1f} s): {step.why}")
     for reason in plan.reasons:
         if reason.note:
             click.echo(f"note: {reason.message}")
+
+
+def _placing(alignment: Alignment) -> str:
+    """How a recording is lined up, in words."""
+    match alignment.method:
+        case AlignmentMethod.START:
+            return "begins with the video"
+        case AlignmentMethod.OFFSET:
+            return f"begins at {alignment.offset_s:+.3f} s of the video, as given"
+        case AlignmentMethod.CONTENT:
+            return (
+                f"begins at {alignment.offset_s or 0.0:+.4f} s of the video, {_surely(alignment)}"
+            )
+
+
+def _surely(alignment: Alignment) -> str:
+    words = [f"found by its content ({alignment.confidence or 0.0:.1%} sure)"]
+    if alignment.drift_ppm is not None:
+        words.append(f"its clock is off by {alignment.drift_ppm:+.2f} ppm")
+    if len(alignment.pieces) > 1:
+        words.append(f"in {len(alignment.pieces)} pieces")
+    return ", ".join(words)

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from avpipe.errors import MediaError, RequestError, TruncatedError, UnreadableError, WrongMediaError
 from avpipe.media import (
     Alignment,
-    AlignmentMethod,
-    AudioStream,
     MediaInfo,
     PictureKind,
     Severity,
     VideoStream,
 )
 from avpipe.plan import estimate
+from avpipe.plan.alignment import used_alignment
 from avpipe.plan.framing import Framing, frame_picture
 from avpipe.plan.layout import Layout, lay_out
+from avpipe.plan.lines import Line, lines_of, moved_s
 from avpipe.plan.request import AudioMode, Request, VideoMode
+from avpipe.plan.sound import Sound, sound_of
 from avpipe.plan.streams import (
     reason_to_force_video,
     reasons_to_encode_audio,
     reasons_to_encode_video,
 )
 from avpipe.plan.values import Inputs, Machine, Plan, PlannedOutput, Reason, Step, StepKind
-from avpipe.recipe import CAMERA, RECORDER, Action, PictureEncode, Quality
+from avpipe.recipe import CAMERA, Action, PictureEncode, Quality
 from avpipe.timeline import Segment, Timeline, Track, TrackKind
 
 STILL_RATE = Fraction(25)
@@ -36,38 +38,46 @@ FINE_TIME_BASE = Fraction(1, 90_000)
 """For pictures whose frames do not come at a constant rate."""
 
 
-def make_plan(request: Request, video: MediaInfo, audio: MediaInfo, machine: Machine) -> Plan:
-    """The plan of a merge.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """What listening to the files told."""
 
-    Raises WrongMediaError, MediaError or RequestError where it cannot be made.
+    found: tuple[Alignment, ...] = ()
+    """How each recording lines up with the video; empty where nothing was compared."""
+    camera_gain_db: float = 0.0
+    """What brings the camera's sound to the level of the recording."""
+
+
+def make_plan(
+    request: Request,
+    video: MediaInfo,
+    audio: Sequence[MediaInfo],
+    machine: Machine,
+    heard: Heard | None = None,
+) -> Plan:
+    """The plan of a merge of a video and one recording or more.
+
+    Raises WrongMediaError, MediaError, RequestError or SyncUncertainError where it cannot be made.
     """
-    (picture, sound) = _usable_streams(video, audio)
-    alignment = _alignment(request)
-    layout = lay_out(
-        video=None if video.picture is not None else _known(picture.duration, video),
-        audio=_known(sound.duration, audio),
-        offset=Fraction(alignment.offset_s or 0),
-        fit=request.fit,
-    )
+    picture = usable_streams(video, audio)
+    heard = heard or Heard()
+    (alignments, lines, sync_notes) = _placed(request, video, audio, heard.found)
+    layout = _layout(request, video, lines)
+    shown = _shown_segment(layout, picture)
+    sound = sound_of(request, layout, shown, video, audio, lines, heard.camera_gain_db)
     framing = frame_picture(picture, request)
-    camera_sound = _camera_sound(video, request)
     (video_action, video_reasons) = _decide_video(picture, video, request, framing, layout)
-    (audio_action, audio_reasons) = _decide_audio(sound, audio, request, layout, camera_sound)
+    (audio_action, audio_reasons) = _decide_audio(audio, request, layout, sound)
     copied = video_action is Action.COPY
     size = _copied_size(picture) if copied else (framing.width, framing.height)
     encode = None if copied else _encode(picture, video, request, framing, layout, machine)
-    segments = _segments(request, layout, picture, sound, camera_sound)
-    timeline = Timeline(
-        duration=layout.duration,
-        width=size[0],
-        height=size[1],
-        tracks=segments,
-        mix=request.audio_mode is AudioMode.MIX and camera_sound is not None,
-    )
+    timeline = _timeline(request, layout, shown, sound, size)
     cost = _cost(picture, video, request, timeline, copied, audio_action, machine)
     return Plan(
-        inputs=Inputs(video=video, audio=audio),
-        alignment=alignment,
+        inputs=Inputs(video=video, audio=audio[0], more_audio=tuple(audio[1:])),
+        alignment=alignments[0],
+        more_alignments=alignments[1:],
+        moved_s=moved_s(request),
         route="local",
         video=video_action,
         audio=audio_action,
@@ -79,7 +89,8 @@ def make_plan(request: Request, video: MediaInfo, audio: MediaInfo, machine: Mac
             *video_reasons,
             *audio_reasons,
             *_route_reasons(),
-            *_notes(request, layout, picture, video, camera_sound, copied),
+            *sync_notes,
+            *_notes(request, layout, picture, video, sound, copied),
         ),
         output=PlannedOutput(
             path=request.output,
@@ -91,20 +102,28 @@ def make_plan(request: Request, video: MediaInfo, audio: MediaInfo, machine: Mac
     )
 
 
-def _usable_streams(video: MediaInfo, audio: MediaInfo) -> tuple[VideoStream, AudioStream]:
-    for info in (video, audio):
+def usable_streams(video: MediaInfo, audio: Sequence[MediaInfo]) -> VideoStream:
+    """The picture that is used, after a look at all files.
+
+    Raises WrongMediaError or MediaError where one of them cannot be used.
+    """
+    for info in (video, *audio):
         require_supported(info)
     if not video.video:
         raise WrongMediaError(
             f"{video.path} has no picture, so it cannot be the video",
             hint="give the video first and the audio second: avpipe merge VIDEO AUDIO",
         )
-    if not audio.audio:
-        raise WrongMediaError(
-            f"{audio.path} has no sound, so it cannot be the audio",
-            hint="give the video first and the audio second: avpipe merge VIDEO AUDIO",
-        )
-    return video.video[0], audio.audio[0]
+    for info in audio:
+        if not info.audio:
+            raise WrongMediaError(
+                f"{info.path} has no sound, so it cannot be the audio",
+                hint="give the video first and the audio second: avpipe merge VIDEO AUDIO",
+            )
+        _known(info.audio[0].duration, info)
+    if video.picture is None:
+        _known(video.video[0].duration, video)
+    return video.video[0]
 
 
 def require_supported(info: MediaInfo) -> None:
@@ -124,16 +143,60 @@ def _known(duration: Fraction | None, info: MediaInfo) -> Fraction:
     return duration
 
 
-def _alignment(request: Request) -> Alignment:
-    if request.offset_s is None:
-        return Alignment(method=AlignmentMethod.START)
-    return Alignment(method=AlignmentMethod.OFFSET, offset_s=request.offset_s)
+def _placed(
+    request: Request, video: MediaInfo, audio: Sequence[MediaInfo], found: tuple[Alignment, ...]
+) -> tuple[tuple[Alignment, ...], tuple[tuple[Line, ...], ...], tuple[Reason, ...]]:
+    """For each recording the alignment that is used and its lines; and what users are told."""
+    alignments: list[Alignment] = []
+    notes: list[Reason] = []
+    shown = _shown(video)
+    for info, one in zip(audio, found or (None,) * len(audio), strict=True):
+        (alignment, reasons) = used_alignment(request, video, info, one)
+        alignments.append(alignment)
+        notes += reasons
+    lines = tuple(
+        lines_of(alignment, _known(info.audio[0].duration, info), request, shown)
+        for info, alignment in zip(audio, alignments, strict=True)
+    )
+    return tuple(alignments), lines, tuple(notes)
 
 
-def _camera_sound(video: MediaInfo, request: Request) -> AudioStream | None:
-    if request.audio_mode is AudioMode.REPLACE or not video.audio:
-        return None
-    return video.audio[0]
+def _shown(video: MediaInfo) -> Fraction | None:
+    """How long the picture is shown; None where it is as long as the sound lasts."""
+    return None if video.picture is not None else _known(video.video[0].duration, video)
+
+
+def _layout(request: Request, video: MediaInfo, lines: Sequence[Sequence[Line]]) -> Layout:
+    """The layout of the video and of all recordings together."""
+    begin = min(line.start for some in lines for line in some)
+    end = max(line.end for some in lines for line in some)
+    return lay_out(video=_shown(video), audio=end - begin, offset=begin, fit=request.fit)
+
+
+def _shown_segment(layout: Layout, picture: VideoStream) -> Segment:
+    return Segment(
+        source=CAMERA,
+        stream=picture.index,
+        start=layout.video.start,
+        source_in=layout.video.source_in,
+        source_out=layout.video.source_out,
+    )
+
+
+def _timeline(
+    request: Request, layout: Layout, shown: Segment, sound: Sound, size: tuple[int, int]
+) -> Timeline:
+    heard = [part for part in (sound.camera, sound.fills, *sound.recordings) if part]
+    return Timeline(
+        duration=layout.duration,
+        width=size[0],
+        height=size[1],
+        tracks=(
+            Track(kind=TrackKind.VIDEO, segments=(shown,)),
+            *(Track(kind=TrackKind.AUDIO, segments=segments) for segments in heard),
+        ),
+        mix=request.audio_mode is not AudioMode.ADD and len(heard) > 1,
+    )
 
 
 def _decide_video(
@@ -156,15 +219,10 @@ def _decide_video(
 
 
 def _decide_audio(
-    sound: AudioStream,
-    info: MediaInfo,
-    request: Request,
-    layout: Layout,
-    camera_sound: AudioStream | None,
+    audio: Sequence[MediaInfo], request: Request, layout: Layout, sound: Sound
 ) -> tuple[Action, tuple[Reason, ...]]:
-    obstacles = reasons_to_encode_audio(sound, info, request, layout.duration, layout.audio)
-    if camera_sound is not None and request.audio_mode is AudioMode.ADD and not obstacles:
-        obstacles = (Reason(code="encode_audio_add", message="both tracks are made alike"),)
+    (info, stream) = (audio[0], audio[0].audio[0])
+    obstacles = reasons_to_encode_audio(stream, info, request, layout.duration, sound)
     if obstacles:
         return Action.ENCODE, obstacles
     return Action.COPY, (
@@ -217,42 +275,6 @@ def _frame_grid(
     return Fraction(1, rate.numerator * fine), rate.denominator * fine
 
 
-def _segments(
-    request: Request,
-    layout: Layout,
-    picture: VideoStream,
-    sound: AudioStream,
-    camera_sound: AudioStream | None,
-) -> tuple[Track, ...]:
-    recorder = Segment(
-        source=RECORDER,
-        stream=sound.index,
-        start=layout.audio.start,
-        source_in=layout.audio.source_in,
-        source_out=layout.audio.source_out,
-    )
-    shown = Segment(
-        source=CAMERA,
-        stream=picture.index,
-        start=layout.video.start,
-        source_in=layout.video.source_in,
-        source_out=layout.video.source_out,
-    )
-    tracks = [Track(kind=TrackKind.VIDEO, segments=(shown,))]
-    if camera_sound is not None:
-        heard = Segment(
-            source=CAMERA,
-            stream=camera_sound.index,
-            start=layout.video.start,
-            source_in=layout.video.source_in,
-            source_out=layout.video.source_out,
-            gain_db=request.camera_gain_db,
-        )
-        tracks.append(Track(kind=TrackKind.AUDIO, segments=(heard,)))
-    tracks.append(Track(kind=TrackKind.AUDIO, segments=(recorder,)))
-    return tuple(tracks)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Cost:
     size_bytes: int
@@ -269,7 +291,7 @@ def _cost(
     audio_action: Action,
     machine: Machine,
 ) -> _Cost:
-    tracks = 1 if timeline.mix else len(timeline.audio)
+    tracks = 1 if timeline.mix else len(timeline.audio_tracks)
     pixels = timeline.width * timeline.height
     frames = float(timeline.duration * (picture.frame_rate or STILL_RATE))
     sound_bytes = estimate.audio_bytes(timeline.duration, tracks)
@@ -314,11 +336,11 @@ def _notes(
     layout: Layout,
     picture: VideoStream,
     info: MediaInfo,
-    camera_sound: AudioStream | None,
+    sound: Sound,
     copied: bool,
 ) -> tuple[Reason, ...]:
     found: list[tuple[str, str]] = []
-    if request.audio_mode is not AudioMode.REPLACE and camera_sound is None:
+    if request.audio_mode is not AudioMode.REPLACE and not sound.camera:
         found.append(("no_camera_sound", "the video has no sound of its own to keep"))
     held = (layout.video.start, layout.duration - layout.video.start - _length(layout))
     for code, where, length in zip(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,10 @@ from avpipe.recipe import Frame, Quality
 class Sync(StrEnum):
     """How the sound is lined up with the picture."""
 
+    AUTO = "auto"
+    """By content; by the starts where that is not certain."""
+    REQUIRE = "require"
+    """By content, or not at all."""
     START = "start"
     NONE = "none"
 
@@ -30,6 +35,8 @@ class Fit(StrEnum):
 class Fill(StrEnum):
     """What is heard where the audio does not cover the output."""
 
+    CAMERA = "camera"
+    """The camera's own sound, at the level of the audio."""
     SILENCE = "silence"
 
 
@@ -65,6 +72,11 @@ ASPECTS = {
 """The aspects that can be asked for, width over height."""
 
 
+DRIFT_AUTO, DRIFT_OFF = "auto", "off"
+MOST_DRIFT_PPM = 100_000.0
+"""Beyond what any clock does: a mislabelled sample rate is 88,000."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """One merge, as asked for."""
@@ -75,11 +87,17 @@ class Request:
     """Absolute path."""
     output: str
     """Absolute path."""
-    sync: Sync = Sync.START
+    more_audio: tuple[str, ...] = ()
+    """Absolute paths of further recordings."""
+    sync: Sync = Sync.AUTO
     offset_s: float | None = None
-    """Where the audio's first sample belongs on the video's time line; None: at its start."""
+    """Where the audio's first sample belongs on the video's time line; None: as `sync` says."""
+    drift: str = "auto"
+    """`auto`, `off` or how much too long the audio runs, in ppm."""
+    camera_distance_m: float = 0.0
+    """How far the camera stood from what is heard, in meters."""
     fit: Fit = Fit.VIDEO
-    fill: Fill = Fill.SILENCE
+    fill: Fill = Fill.CAMERA
     audio_mode: AudioMode = AudioMode.REPLACE
     camera_gain_db: float = 0.0
     video_mode: VideoMode = VideoMode.AUTO
@@ -89,6 +107,17 @@ class Request:
     aspect: str | None = None
     frame: Frame = Frame.FIT
     route: RouteChoice = RouteChoice.AUTO
+
+    @property
+    def recordings(self) -> tuple[str, ...]:
+        """Every audio file, the first one first."""
+        return (self.audio, *self.more_audio)
+
+    @property
+    def listens(self) -> bool:
+        """Whether what both heard may be compared."""
+        measured = self.offset_s is None or self.drift == DRIFT_AUTO
+        return self.sync in (Sync.AUTO, Sync.REQUIRE) and measured
 
 
 def resolution_bound(text: str) -> tuple[int, int] | None:
@@ -110,3 +139,23 @@ def resolution_bound(text: str) -> tuple[int, int] | None:
             f"a resolution of {text} cannot be made", hint="16 to 16384 pixels a side"
         )
     return sides[0], sides[1]
+
+
+def known_drift_ppm(text: str) -> float | None:
+    """The drift that was asked for, in ppm; None where it is to be found.
+
+    Raises RequestError where the text is no drift.
+    """
+    if text == DRIFT_AUTO:
+        return None
+    if text == DRIFT_OFF:
+        return 0.0
+    try:
+        drift_ppm = float(text)
+    except ValueError:
+        drift_ppm = math.nan
+    if not abs(drift_ppm) <= MOST_DRIFT_PPM:
+        raise RequestError(
+            f"not a drift: {text}", hint="use auto, off or a number in ppm such as -12.5"
+        )
+    return drift_ppm

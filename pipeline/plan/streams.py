@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 from avpipe.media import AudioStream, MediaInfo, VideoStream
 from avpipe.plan.framing import Framing
-from avpipe.plan.layout import Layout, Placement
+from avpipe.plan.layout import Layout
 from avpipe.plan.request import AudioMode, Request, VideoMode, resolution_bound
+from avpipe.plan.sound import Sound
 from avpipe.plan.values import Reason
 from avpipe.recipe import AAC_FRAME, AUDIO_RATE
 
@@ -78,9 +80,9 @@ def reason_to_force_video(request: Request) -> Reason | None:
 
 
 def reasons_to_encode_audio(
-    audio: AudioStream, info: MediaInfo, request: Request, duration: Fraction, placement: Placement
+    audio: AudioStream, info: MediaInfo, request: Request, duration: Fraction, sound: Sound
 ) -> tuple[Reason, ...]:
-    """Why the audio cannot be copied as it is; empty where it can."""
+    """Why the (first) recording cannot be copied as it is; empty where it can."""
     found: list[tuple[str, str]] = []
     if audio.codec != "aac" or audio.profile != "LC":
         name = f"{audio.codec} {audio.profile}" if audio.codec == "aac" else audio.codec
@@ -94,15 +96,51 @@ def reasons_to_encode_audio(
                 f"{audio.channels} channels at {audio.sample_rate} Hz do not play everywhere",
             )
         )
-    if request.audio_mode is AudioMode.MIX:
-        found.append(("mix", "it is mixed with the camera's sound"))
+    if sound.camera:
+        kept = request.audio_mode is AudioMode.ADD
+        found.append(
+            ("add", "both tracks are made alike")
+            if kept
+            else ("mix", "it is mixed with the camera's sound")
+        )
     if audio.gaps:
         found.append(("gaps", "the audio has gaps"))
-    if placement.source_in > 0:
-        found.append(("cut", f"its first {float(placement.source_in):.3f} s are cut off"))
-    if placement.start > 0:
-        found.append(("pad", f"it begins {float(placement.start):.3f} s into the output"))
-    missing = duration - (placement.start + placement.source_out - placement.source_in)
-    if missing > AAC_FRAME_S:
-        found.append(("pad", f"it is {float(missing):.3f} s too short and is padded"))
+    if len(sound.recordings) > 1:
+        found.append(("several", f"{len(sound.recordings)} recordings are put together"))
+    found += _line_reasons(sound, duration)
     return tuple(Reason(code=f"encode_audio_{code}", message=message) for code, message in found)
+
+
+def _line_reasons(sound: Sound, duration: Fraction) -> Iterator[tuple[str, str]]:
+    """What has to change since the recording does not lie as the output does."""
+    segments = [segment for segments in sound.recordings for segment in segments]
+    for number, segments_of_one in enumerate(sound.recordings):
+        speeds = {segment.speed for segment in segments_of_one} - {1}
+        if speeds:
+            drifts = ", ".join(f"{float((speed - 1) * 10**6):+.2f}" for speed in sorted(speeds))
+            whose = (
+                "its clock" if len(sound.recordings) == 1 else f"the clock of audio {number + 1}"
+            )
+            yield "drift", f"{whose} is off by {drifts} ppm, which is taken out by resampling"
+        if len(segments_of_one) > 1:
+            yield "pieces", f"it lies in {len(segments_of_one)} pieces, not in one"
+    if sound.fills:
+        yield "fill", "; ".join(_fill_words(sound))
+    if len(segments) > 1:
+        return
+    (segment,) = segments
+    if segment.source_in > 0:
+        yield "cut", f"its first {float(segment.source_in):.4f} s are cut off"
+    if sound.fills:
+        return
+    if segment.start > 0:
+        yield "pad", f"it begins {float(segment.start):.4f} s into the output"
+    missing = duration - segment.end
+    if missing > AAC_FRAME_S:
+        yield "pad", f"it is {float(missing):.3f} s too short and is padded"
+
+
+def _fill_words(sound: Sound) -> Iterator[str]:
+    for fill in sound.fills:
+        (first, last) = (float(fill.start + fill.fade_in), float(fill.end - fill.fade_out))
+        yield f"the camera's own sound is heard from {first:.3f} to {last:.3f} s"

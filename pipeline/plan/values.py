@@ -64,6 +64,13 @@ class Inputs:
 
     video: MediaInfo
     audio: MediaInfo
+    more_audio: tuple[MediaInfo, ...] = ()
+    """Further recordings."""
+
+    @property
+    def recorders(self) -> tuple[MediaInfo, ...]:
+        """Every recording, the first one first."""
+        return (self.audio, *self.more_audio)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +80,12 @@ class Plan:
     schema: str = SCHEMA
     inputs: Inputs
     alignment: Alignment
+    """Of the first recording."""
+    more_alignments: tuple[Alignment, ...] = ()
+    """Of the further ones, in order."""
+    moved_s: float | None = 0.0
+    """How much later than its content says the audio is placed, because that was asked for; None
+    where its drift was given and so not one figure says it."""
     route: str
     video: Action
     audio: Action
@@ -89,7 +102,7 @@ class Plan:
         """The part of the plan that says how the file is made."""
         return Recipe(
             camera=self.inputs.video,
-            recorder=self.inputs.audio,
+            recorders=self.inputs.recorders,
             timeline=self.timeline,
             video=self.video,
             audio=self.audio,

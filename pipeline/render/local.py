@@ -14,6 +14,7 @@ from avpipe.codecs.edit_list import end_tracks_at
 from avpipe.codecs.ffmpeg import Ffmpeg, is_out_of_space, run_ffmpeg
 from avpipe.codecs.measure import Measured
 from avpipe.errors import ChildFailedError, DiskFullError, RenderError, VerificationError
+from avpipe.media import AlignmentMethod
 from avpipe.plan.values import Plan
 from avpipe.recipe import AUDIO_RATE, Action
 from avpipe.render.checks import checks_of_plan
@@ -25,6 +26,8 @@ DECODE_S = 5.0
 COPIED_DECODE_S = 0.5
 """The same of a copied video: 20 s of it took 3.5 s, and ffmpeg copies 1 GB in 1 s."""
 
+MOST_RESIDUAL_MS = 1.0
+"""How far the sound may be from where it belongs."""
 MANY_PACKETS = 200_000
 """Of the picture, two hours: ffmpeg holds 180 bytes of each until its end."""
 
@@ -43,7 +46,7 @@ def render(
             made = folder / "output.mp4"
             prepared = yield from _prepare(plan, ffmpeg, folder, workers)
             found = yield from _write(plan, ffmpeg, prepared, made)
-            checks = checks_of_plan(plan, found)
+            checks = (*checks_of_plan(plan, found), *_sync_checks(plan, made, ffmpeg, workers))
             _require(checks)
             yield Progress(stage="verify", done=1.0)
             publish(made, output, overwrite=overwrite)
@@ -70,6 +73,18 @@ def _write(
         yield Progress(stage="verify", done=0.0)
         with flushing(made):
             return measure()
+
+
+def _sync_checks(plan: Plan, made: Path, ffmpeg: Ffmpeg, cores: int) -> tuple[Check, ...]:
+    """Whether the sound is where its content put it, in the output as it is."""
+    if plan.alignment.method is not AlignmentMethod.CONTENT:
+        return ()
+    from avpipe.render.residual import residual_s  # NumPy, and only where it was used already
+
+    off_s = residual_s(plan, str(made), ffmpeg, cores=cores)
+    off_ms = None if off_s is None else round(off_s * 1000, 4)
+    ok = off_ms is None or off_ms <= MOST_RESIDUAL_MS
+    return (Check(name="sync_residual_ms", ok=ok, value=off_ms),)
 
 
 def _measurer(
