@@ -1,4 +1,4 @@
-"""`python -m avpipe.benchmarks`: avpipe's commands against the plain ones."""
+"""`python -m avpipe.benchmarks`: avpipe's commands against the plain ones; sync's accuracy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from avpipe.benchmarks import report
+from avpipe.benchmarks import report, sync_accuracy, sync_peers
 from avpipe.benchmarks.cases import CASES
 from avpipe.benchmarks.comparison import compare
 from avpipe.benchmarks.inputs import Inputs
@@ -21,7 +21,7 @@ from avpipe.codecs.ffmpeg import find
 @click.argument("names", metavar="[CASE]...", nargs=-1, type=click.Choice(list(CASES)))
 @click.option("--quick", is_flag=True, help="Small inputs, one run: does it work at all?")
 @click.option("--runs", type=click.IntRange(1), help="Of each command; set by the case if not.")
-@click.option("--work", type=click.Path(path_type=Path), help="Keeps the inputs (2 GB).")
+@click.option("--work", type=click.Path(path_type=Path), help="Keeps the inputs (4 GB).")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every run there.")
 @click.option("--markdown", "markdown_file", type=click.Path(path_type=Path), help="Write a table.")
 def main(
@@ -59,4 +59,7 @@ def _tell(line: str) -> None:
 
 
 if __name__ == "__main__":
+    _others = {command.name: command for command in (sync_accuracy.main, sync_peers.main)}
+    if sys.argv[1:] and sys.argv[1] in _others:
+        _others[sys.argv[1]].main(sys.argv[2:], prog_name=sys.argv[1])
     main()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from avpipe.benchmarks.inputs import Inputs
+from avpipe.benchmarks.inputs import Inputs, conversation
+from avpipe.benchmarks.truth.pairs import Pair as TruePair
 from avpipe.codecs.encoders import X264
 from avpipe.codecs.graph import GOP_S
 from avpipe.recipe import Quality
@@ -21,13 +24,15 @@ class Bar:
     """How much avpipe may take: `ratio` times what the other command takes, and `plus_s`."""
 
     ratio: float | None = None
-    """None where the time is only told."""
+    """None where the time is only told; 0 where the bar is a time."""
     plus_s: float = 0.0
     peak_mb: int | None = None
 
     def __str__(self) -> str:
         parts = []
-        if self.ratio is not None:
+        if self.ratio == 0:
+            parts.append(f"{self.plus_s:g} s")
+        elif self.ratio is not None:
             parts.append(f"{self.ratio:g} x" + (f" + {self.plus_s:g} s" if self.plus_s else ""))
         if self.peak_mb is not None:
             parts.append(f"{self.peak_mb} MB")
@@ -42,6 +47,8 @@ class Pair:
     theirs: tuple[str, ...]
     outputs: tuple[Path, Path] | None = None
     """What ours and theirs write."""
+    require: Callable[[str], None] | None = None
+    """Looks at what ours printed; raises RuntimeError where that is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,6 +120,40 @@ def _merge(
     )
 
 
+def _sync(seconds: int, quick_seconds: int, ending: str) -> Callable[[Inputs, Path, bool], Pair]:
+    """Line up a camera's video and a recorder's sound, against decoding both and no more."""
+
+    def pair(inputs: Inputs, folder: Path, quick: bool) -> Pair:
+        truth = conversation(quick_seconds if quick else seconds)
+        video, audio = inputs.recorded(truth, ending)
+        low = ("-ar", "8000", "-ac", "1", "-f", "s16le", "-y", os.devnull)
+        return Pair(
+            ours=(*AVPIPE, "sync", str(video), str(audio), "--json"),
+            theirs=(
+                *(inputs.ffmpeg.path, "-hide_banner", "-nostdin", "-v", "error"),
+                *("-i", f"file:{video}", "-i", f"file:{audio}"),
+                *("-map", "0:a", *low, "-map", "1:a", *low),
+            ),
+            require=lambda text: _require_place(text, truth),
+        )
+
+    return pair
+
+
+def _require_place(text: str, truth: TruePair) -> None:
+    """Raise RuntimeError where a `sync` object says another place than the true one."""
+    answer = json.loads(next(line for line in text.splitlines() if line.startswith("{")))
+    offset, drift = answer["offset_s"], answer["drift_ppm"]
+    (true,) = truth.pieces
+    if answer["verdict"] != "matched":
+        raise RuntimeError(f"sync is not sure: {text}")
+    for moment in (true.audio_start_s, true.audio_end_s):
+        off = offset + moment / (1 + drift / 1e6) - true.offset_s
+        off -= moment / (1 + true.drift_ppm / 1e6)
+        if abs(off) > 1e-3:
+            raise RuntimeError(f"sync is {off * 1e3:.3f} ms off at {moment:.0f} s: {text}")
+
+
 CASES = {
     case.name: case
     for case in (
@@ -151,6 +192,27 @@ CASES = {
             bar=Bar(ratio=1.05),
             runs=3,
             pair=_encode,
+        ),
+        Case(
+            name="sync-20s",
+            about="`avpipe sync` on 20 s, beside ffmpeg that decodes both",
+            bar=Bar(ratio=0.0, plus_s=0.6, peak_mb=350),
+            runs=7,
+            pair=_sync(20, 20, "wav"),
+        ),
+        Case(
+            name="sync",
+            about="`avpipe sync` on 1 h of AAC video and 1 h of WAV, against decoding both",
+            bar=Bar(ratio=0.8, peak_mb=350),
+            runs=3,
+            pair=_sync(3600, 60, "wav"),
+        ),
+        Case(
+            name="sync-3h",
+            about="`avpipe sync` on 3 h of AAC video and 3 h of AAC, against decoding both",
+            bar=Bar(ratio=1.0, peak_mb=350),
+            runs=3,
+            pair=_sync(3 * 3600, 120, "m4a"),
         ),
     )
 }

@@ -75,7 +75,7 @@ def compare(
 ) -> Comparison:
     """Run both commands of a case in turn, after one of each that does not count.
 
-    Raises RuntimeError where one fails or the two outputs differ.
+    Raises RuntimeError where one fails, the two outputs differ or ours is not the right answer.
     """
     tell(f"{case.name}: {case.about}")
     pair = case.pair(inputs, folder, quick)
@@ -105,7 +105,11 @@ def _once(pair: Pair, side: int, case: Case, folder: Path) -> Usage:
         pair.outputs[side].unlink(missing_ok=True)
         os.sync()
     argv = (pair.ours, pair.theirs)[side]
-    return run(argv, folder / "log.txt", memory=case.memory)
+    log = folder / "log.txt"
+    usage = run(argv, log, memory=case.memory)
+    if side == 0 and pair.require is not None:
+        pair.require(log.read_text())
+    return usage
 
 
 def _clear(pair: Pair) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.benchmarks.scene import Samples
+from avpipe.benchmarks.truth.pairs import Device, Pair
+from avpipe.benchmarks.truth.record import Studio, write_wav
+from avpipe.benchmarks.truth.sounds import Kind, Library, Sound
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.process import run
 
@@ -17,6 +22,8 @@ RATE = 48_000
 CLIP_S = 10
 """How long the clip is that longer videos repeat."""
 BEAT_S = 0.5
+_MAKING_S = 3600.0
+"""How long one of them may take: hours of AAC are encoded on one core."""
 _CHORDS = ((0, 4, 7, 12), (-3, 0, 4, 9), (5, 9, 12, 17), (-5, -1, 2, 7))
 """Semitones from A below the middle C."""
 
@@ -78,6 +85,38 @@ class Inputs:
 
         return self._made(f"music-{seconds}s.m4a", write)
 
+    def recorded(self, pair: Pair, ending: str) -> tuple[Path, Path]:
+        """What the camera and the recorder of a pair wrote.
+
+        H.264 of a low bit rate with stereo AAC in MP4, and 48 kHz stereo in a `wav`, or AAC in an
+        `m4a`.
+        """
+        video, audio = f"{pair.name}-camera.mp4", f"{pair.name}-recorder.{ending}"
+        paths = (self.folder / video, self.folder / audio)
+        if not all(path.exists() for path in paths):
+            with tempfile.TemporaryDirectory(dir=self.folder) as name:
+                self._record(pair, ending, Path(name), paths)
+        return paths
+
+    def _record(self, pair: Pair, ending: str, folder: Path, paths: tuple[Path, Path]) -> None:
+        """Record a pair and write both files, by way of a folder for what comes between."""
+        picture = self.thin_video(int(pair.camera_s))
+        studio = Studio(library=Library(folder=self.folder / "sounds"), folder=folder)
+        recording = studio.record(pair)
+        aac = ("-c:a", "aac", "-aac_coder", "fast", "-b:a", "128k")
+        with_picture = ("-i", f"file:{picture}", "-map", "0:a", "-map", "1:v", "-c:v", "copy")
+        jobs = (
+            (recording.camera, (*with_picture, *aac)),
+            (recording.recorder, () if ending == "wav" else aac),
+        )
+        for (take, options), path in zip(jobs, paths, strict=True):
+            plain, part = folder / "plain.wav", folder / f"part{path.suffix}"
+            write_wav(take, plain)
+            self._ffmpeg(
+                *("-i", f"file:{plain}", *options, "-ar", str(RATE), "-ac", "2", f"file:{part}")
+            )
+            part.replace(path)
+
     def _clip(self, name: str, size: str, *, noise: int, bit_rate: str) -> Path:
         source = f"testsrc2=size={size}:rate=30:duration={CLIP_S}"
         if noise:
@@ -112,7 +151,21 @@ class Inputs:
 
     def _ffmpeg(self, *arguments: str) -> None:
         argv = [self.ffmpeg.path, "-hide_banner", "-nostdin", "-v", "error", "-y", *arguments]
-        run(argv, "making an input")
+        run(argv, "making an input", stall_s=_MAKING_S)
+
+
+def conversation(seconds: int) -> Pair:
+    """A talk in a room that a camera and a recorder hear for that time, 90 % of it both."""
+    return Pair(
+        name=f"conversation-{seconds}s",
+        sound=Sound(Kind.TALKER, 1),
+        camera_s=Fraction(seconds),
+        recorder_s=Fraction(seconds),
+        offset_s=Fraction(-seconds, 10) + Fraction("0.123456"),
+        drift_ppm=Fraction(30),
+        camera=Device(snr_db=5.0, rt60_s=0.6, direct_to_reverb_db=0.0),
+        recorder=Device(),
+    )
 
 
 def music(seconds: int) -> list[NDArray[np.int16]]:

@@ -6,6 +6,7 @@ clock runs `drift_ppm` too fast writes its sample `n` at `offset_s + n / rate / 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +19,7 @@ Samples = NDArray[np.float32]
 PULSE_HZ = 2000.0
 PULSE_SIGMA_S = 0.0003
 _TAPS = 64
-_PHASES = 512
+_DEGREE = 9
 _BLOCK = 1 << 16
 
 
@@ -113,7 +114,8 @@ def world_sound(scene: Scene, voice: Samples) -> Samples:
 
 def camera_sound(scene: Scene, world: Samples, rng: np.random.Generator) -> Samples:
     """Give the video's own sound, as long as it: the room, a small microphone's band, noise."""
-    heard = convolve(world, room(scene, rng))[: world.size]
+    response = room(scene.rt60_s, scene.direct_to_reverb_db, scene.sample_rate, rng)
+    heard = convolve(world, response)[: world.size]
     start = round(-scene.world_start * scene.sample_rate)
     heard = heard[start : start + round(scene.video_seconds * scene.sample_rate)]
     noise = pink_noise(heard.size, rng)
@@ -132,27 +134,42 @@ def recorder_sound(scene: Scene, world: Samples, rng: np.random.Generator) -> Sa
 
 
 def resample_at(samples: Samples, first: Fraction, step: Fraction, size: int) -> Samples:
-    """Give the values at `first + n * step`, band-limited (64-tap Kaiser sinc); 0 outside."""
+    """Give the values at `first + n * step`, band-limited (64-tap Kaiser sinc); 0 outside.
+
+    The kernel is a polynomial of the fraction of a sample (Farrow 1988), so that each power of the
+    fraction is one filter over all samples.
+    """
     if step == 1 and first.denominator == 1:
         return _whole(samples, int(first), size)
-    table = _kernels()
-    padded = np.pad(samples, _TAPS)
     out = np.empty(size, np.float32)
-    taps = np.arange(_TAPS)
     for begin in range(0, size, _BLOCK):
         count = min(_BLOCK, size - begin)
         origin = first + begin * step
         whole = origin.numerator // origin.denominator
         at = float(origin - whole) + np.arange(count) * float(step)
         index = np.floor(at).astype(np.int64)
-        phase = (at - index) * _PHASES
-        low = phase.astype(np.int64)
-        blend = (phase - low).astype(np.float32)[:, None]
-        kernel = table[low] * (1 - blend) + table[low + 1] * blend
-        where = index + (whole + _TAPS - _TAPS // 2 + 1)
-        gather = np.clip(where[:, None] + taps, 0, padded.size - 1)
-        out[begin : begin + count] = np.einsum("ij,ij->i", padded[gather], kernel)
+        fraction = (at - index - 0.5).astype(np.float32)
+        needed = int(index[-1]) + _TAPS
+        powers = _filtered(_whole(samples, whole - _TAPS // 2 + 1, needed))
+        value = powers[-1][index]
+        for power in powers[-2::-1]:
+            value *= fraction
+            value += power[index]
+        out[begin : begin + count] = value
     return out
+
+
+def _filtered(samples: Samples) -> Samples:
+    """(degree + 1, n) samples through the filter of each power of the fraction, from its first."""
+    size = 1 << int(samples.size + _TAPS - 1).bit_length()
+    spectra = np.fft.rfft(samples, size) * _kernel_spectra(size)
+    return np.asarray(np.fft.irfft(spectra, size, axis=1)[:, : samples.size], np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def _kernel_spectra(size: int) -> NDArray[np.complex64]:
+    """(degree + 1, bins) conjugate spectra of the kernel's coefficients."""
+    return np.asarray(np.fft.rfft(_kernel(), size, axis=1).conj(), np.complex64)
 
 
 def _whole(samples: Samples, first: int, size: int) -> Samples:
@@ -163,22 +180,23 @@ def _whole(samples: Samples, first: int, size: int) -> Samples:
     return out
 
 
-def _kernels() -> Samples:
-    """(phases + 1, taps) sinc kernels of the fractions 0, 1/512 … 1 of a sample."""
-    fraction = np.arange(_PHASES + 1)[:, None] / _PHASES
-    distance = np.arange(_TAPS) - (_TAPS // 2 - 1) - fraction
+def _kernel() -> NDArray[np.float64]:
+    """(degree + 1, taps) coefficients of the windowed sinc in powers of the fraction less 0.5."""
+    fraction = 0.5 + 0.5 * np.cos(np.pi * (np.arange(4 * _DEGREE) + 0.5) / (4 * _DEGREE))
+    distance = np.arange(_TAPS) - (_TAPS // 2 - 1) - fraction[:, None]
     inside = np.clip(1 - (distance / (_TAPS / 2)) ** 2, 0, None)
     kernels = np.sinc(distance) * np.i0(9.0 * np.sqrt(inside)) / np.i0(9.0)
-    return np.asarray(kernels / kernels.sum(axis=1, keepdims=True), np.float32)
+    kernels /= kernels.sum(axis=1, keepdims=True)
+    return np.asarray(np.polynomial.polynomial.polyfit(fraction - 0.5, kernels, _DEGREE))
 
 
-def room(scene: Scene, rng: np.random.Generator) -> Samples:
+def room(rt60_s: float, direct_to_reverb_db: float, rate: int, rng: np.random.Generator) -> Samples:
     """Give an impulse response: the direct sound at sample 0, then decaying noise."""
-    size = round(1.2 * scene.rt60_s * scene.sample_rate)
-    time = np.arange(size) / scene.sample_rate
-    tail = rng.standard_normal(size) * 10 ** (-3 * time / scene.rt60_s)
-    tail[: round(0.004 * scene.sample_rate)] = 0
-    tail *= 10 ** (-scene.direct_to_reverb_db / 20) / np.sqrt((tail**2).sum())
+    size = round(1.2 * rt60_s * rate)
+    time = np.arange(size) / rate
+    tail = rng.standard_normal(size) * 10 ** (-3 * time / rt60_s)
+    tail[: round(0.004 * rate)] = 0
+    tail *= 10 ** (-direct_to_reverb_db / 20) / np.sqrt((tail**2).sum())
     tail[0] = 1.0
     return tail.astype(np.float32)
 

@@ -67,9 +67,11 @@ def _espeak_until(seconds: float, rate: int, rng: np.random.Generator) -> Sample
     return out
 
 
-def espeak(text: str, rate: int, *, pitch: int = 50, speed: int = 165) -> Samples:
-    """Give what espeak-ng says, mono at `rate`."""
-    command = ["espeak-ng", "--stdout", "-v", "en-us", "-p", str(pitch), "-s", str(speed), text]
+def espeak(
+    text: str, rate: int, *, pitch: int = 50, speed: int = 165, name: str = "en-us"
+) -> Samples:
+    """Give what espeak-ng says in the voice of that name, mono at `rate`."""
+    command = ["espeak-ng", "--stdout", "-v", name, "-p", str(pitch), "-s", str(speed), text]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60
     )
