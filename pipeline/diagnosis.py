@@ -18,7 +18,10 @@ from avpipe.settings import Settings
 
 NEEDED_ENCODERS = ("libx264", "aac")
 NEEDED_FILTERS = ("zscale", "tonemap", "bwdif", "aresample", "apad", "amix", "alimiter")
-PACKAGES = ("av", "numpy", "pillow", "click", "rich", "ffmpeg-python", "imageio-ffmpeg")
+PACKAGES = (
+    *("av", "numpy", "pillow", "click", "rich", "ffmpeg-python", "imageio-ffmpeg"),
+    *("httpx", "httpx-sse", "matplotlib"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -263,6 +263,22 @@ class Doubt(StrEnum):
     BROKEN = "broken"
     """Parts fit, but no few pieces explain the whole."""
 
+    @property
+    def in_words(self) -> str:
+        """What a user is told."""
+        return _DOUBTS[self]
+
+
+_DOUBTS = {
+    Doubt.UNRELATED: "nothing of the one is heard in the other",
+    Doubt.AMBIGUOUS: "more than one place fits",
+    Doubt.TOO_SHORT: "they have too little in common to tell",
+    Doubt.SILENT: "one of them holds nothing that can be heard",
+    Doubt.NO_AUDIO: "the video has no sound",
+    Doubt.OUT_OF_RANGE: "their clocks are too far apart",
+    Doubt.BROKEN: "parts of them fit, and no few pieces explain the whole",
+}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avpipe.media import Alignment, Doubt, Piece, Verdict
+from avpipe.media import Alignment, Piece, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,15 +37,6 @@ _AT_ONCE_S = 0.5e-4
 _LAST_LETTER = 0x500
 """The font that comes with matplotlib has Latin, Greek and Cyrillic."""
 _LONGEST_NAME = 60
-_REASONS = {
-    Doubt.UNRELATED: "nothing of the one is heard in the other",
-    Doubt.AMBIGUOUS: "more than one place fits",
-    Doubt.TOO_SHORT: "they have too little in common to tell",
-    Doubt.SILENT: "one of them holds nothing that can be heard",
-    Doubt.NO_AUDIO: "the video has no sound",
-    Doubt.OUT_OF_RANGE: "their clocks are too far apart",
-    Doubt.BROKEN: "parts of them fit, and no few pieces explain the whole",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +117,7 @@ def in_words(alignment: Alignment) -> tuple[str, str]:
     verdict = alignment.verdict
     head = "the sounds were not compared" if verdict is None else str(verdict)
     if alignment.reason is not None:
-        head += f": {_REASONS[alignment.reason]}"
+        head += f": {alignment.reason.in_words}"
     if alignment.confidence is not None and verdict is not Verdict.UNRELATED:
         head += f", {min(alignment.confidence, 0.999) * 100:.1f} % sure"
     if alignment.offset_s is None or alignment.drift_ppm is None:

@@ -2,13 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from avpipe.errors import RequestError
 
 _KEYS = {"ffmpeg": str, "state_dir": str, "jobs": int}
+
+
+class Secret:
+    """A text that is shown nowhere: not by `repr`, `str` or a format, and it has no JSON form."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloudSettings:
+    """How the cloud is reached, and how patiently."""
+
+    api_url: str = "https://mega-api-prod.nemovideo.ai"
+    web_url: str = "https://nemovideo.com"
+    token: Secret | None = None
+    """Of the environment alone."""
+    client_id: str | None = None
+    """None for the one that was made here and kept."""
+    platform: str | None = None
+    """What the attribution headers call this installation; None to find it out."""
+    poll_s: float = 30.0
+    """Between two looks at a render."""
+    upload_limit: int = 500_000_000
+    """The largest file that is uploaded, in bytes."""
+    rate_limit_wait_s: float = 30.0
+    """Before the one retry of a request that was refused for being one too many."""
+    recovery_s: float = 30.0
+    """The first wait after a cut stream; the further ones are twice as long."""
+    idle_s: float = 120.0
+    """How long nothing at all may arrive on a stream or transfer."""
+    retry_s: float = 1.0
+    """The first wait before a retry; each further one is twice as long."""
+    render_timeout_s: float = 300.0
+    """How long a render may stand still."""
+
+    @property
+    def connect_s(self) -> float:
+        """How long it may take to get a connection."""
+        return min(3.0, self.idle_s)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,11 +75,12 @@ class Settings:
     """The settings of one run; the defaults live here."""
 
     state_dir: Path
-    """Caches and, later, the journal."""
+    """Caches, the journal, and the cloud's token."""
     ffmpeg: str | None = None
     """The ffmpeg binary; None for the one that came with the install."""
     jobs: int | None = None
     """How many cores to use; None for all."""
+    cloud: CloudSettings = field(default_factory=CloudSettings)
 
 
 def load(environ: Mapping[str, str], *, config: Path, state_dir: Path) -> Settings:
@@ -46,15 +106,26 @@ def load(environ: Mapping[str, str], *, config: Path, state_dir: Path) -> Settin
         state_dir=Path(str(values.get("state_dir", state_dir))).expanduser(),
         ffmpeg=None if ffmpeg is None else str(ffmpeg),
         jobs=count,
+        cloud=_cloud(environ, values.get("cloud", {})),
     )
 
 
-def _read(path: Path, *, required: bool) -> dict[str, object]:
+def parse_size(text: str) -> int:
+    """Bytes of `500MB` (10^6), `500MiB` (2^20), `1.5 GB` or `500`. Raises ValueError."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([kmgt])(i?))?b?", text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is not a size such as 500MB or 500MiB")
+    (number, prefix, binary) = match.groups()
+    power = " kmgt".index(prefix or " ")
+    return int(float(number) * (1024 if binary else 1000) ** power)
+
+
+def _read(path: Path, *, required: bool) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         import tomllib  # most have no config file
 
-        values: dict[str, object] = tomllib.loads(text)
+        values: dict[str, Any] = tomllib.loads(text)
     except FileNotFoundError as error:
         if required:
             raise RequestError(f"the config file {path} does not exist") from error
@@ -62,12 +133,94 @@ def _read(path: Path, *, required: bool) -> dict[str, object]:
     except (OSError, ValueError) as error:
         raise RequestError(f"the config file {path} cannot be read: {error}") from error
     for key, value in values.items():
-        if key not in _KEYS:
-            raise RequestError(
-                f"the config file {path} has an unknown setting: {key}",
-                hint=f"the settings are {', '.join(_KEYS)}",
-            )
+        if key == "cloud" and isinstance(value, dict):
+            _require_known(path, "cloud.", value, _CLOUD)
+            continue
+        _require_known(path, "", {key: value}, _KEYS)
         if type(value) is not _KEYS[key]:
             kind = "text" if _KEYS[key] is str else "a number"
             raise RequestError(f"the config file {path} has {key} = {value}, which is not {kind}")
     return values
+
+
+def _require_known(
+    path: Path, section: str, values: Mapping[str, Any], known: Mapping[str, Any]
+) -> None:
+    for key in values:
+        if key not in known:
+            raise RequestError(
+                f"the config file {path} has an unknown setting: {section}{key}",
+                hint=f"the settings are {', '.join(section + name for name in known)}",
+            )
+
+
+def _cloud(environ: Mapping[str, str], values: Mapping[str, Any]) -> CloudSettings:
+    token = environ.get("NEMO_TOKEN", "").strip()
+    if not re.fullmatch(r"[!-~]*", token):
+        raise RequestError("NEMO_TOKEN is not a token: it holds spaces or unusual characters")
+    found: dict[str, Any] = {"token": Secret(token) if token else None}
+    for key, parse in _CLOUD.items():
+        names = (f"AVPIPE_CLOUD_{key.upper()}", _ALIASES.get(key, ""))
+        text = next((environ[name] for name in names if environ.get(name)), values.get(key))
+        if text is None:
+            continue
+        try:
+            found[key] = parse(str(text).strip())
+        except (ValueError, OverflowError) as error:
+            raise RequestError(f"the setting cloud.{key} cannot be used: {error}") from error
+    return CloudSettings(**found)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{text} is not a time in seconds")
+    return seconds
+
+
+def _limit_s(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds == 0:
+        raise ValueError("it must be more than 0 seconds")
+    return seconds
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ValueError("it is not an address such as https://host")
+    return text.rstrip("/")
+
+
+def _client_id(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,64}", text):
+        raise ValueError("a client id is a text of 1 to 64 characters without spaces")
+    return text
+
+
+def _platform(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,64}", text):
+        raise ValueError("SKILL_SOURCE is one short word")
+    return text
+
+
+_ALIASES = {
+    "api_url": "NEMO_API_URL",
+    "web_url": "NEMO_WEB_URL",
+    "client_id": "NEMO_CLIENT_ID",
+    "platform": "SKILL_SOURCE",
+}
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "api_url": _url,
+    "web_url": _url,
+    "client_id": _client_id,
+    "platform": _platform,
+    "upload_limit": parse_size,
+    "idle_s": _limit_s,
+    "render_timeout_s": _limit_s,
+}
+_CLOUD: dict[str, Callable[[str], object]] = {
+    entry.name: _PARSERS.get(entry.name, _seconds)
+    for entry in fields(CloudSettings)
+    if entry.name != "token"
+}

@@ -314,10 +314,8 @@ def test_without_certainty_the_starts_are_lined_up_or_it_fails(verdict: Verdict)
     doubtful = matched(verdict=verdict, offset_s=guess, reason=Doubt.AMBIGUOUS, confidence=0.4)
     made = found(doubtful)
     assert (made.alignment.method, made.alignment.verdict) == (AlignmentMethod.START, verdict)
-    assert made.alignment.offset_s == 0
-    assert [candidate.offset_s for candidate in made.alignment.candidates] == [
-        place for place in [guess] if place is not None
-    ]
+    assert made.alignment.offset_s == guess
+    assert (made.timeline.audio[0].start, made.timeline.audio[0].source_in) == (0, 0)
     (note,) = (reason for reason in made.reasons if reason.note)
     assert note.code == "starts_lined_up"
     assert ("--offset 3.25" in note.message) is (guess is not None)

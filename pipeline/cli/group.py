@@ -9,10 +9,12 @@ import click
 from avpipe import __version__
 
 COMMANDS = {
+    "cloud": "edit and render in the cloud",
     "doctor": "say what is installed and what works here",
     "merge": "make one MP4 of a video and separately recorded sound",
     "plan": "say what a merge would do, and why",
     "probe": "say what media files are",
+    "sync": "find where the sound belongs in the picture, and how sure that is",
     "verify": "check a finished MP4",
 }
 

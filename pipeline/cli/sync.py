@@ -14,7 +14,7 @@ from avpipe import jsonform
 from avpipe.alignment import align_paths
 from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, settings, shown_time
-from avpipe.media import Alignment, Doubt, Piece, Verdict
+from avpipe.media import Alignment, Piece, Verdict
 from avpipe.render.workspace import write_whole
 from avpipe.settings import Settings
 from avpipe.workflow import require_files, require_target
@@ -29,15 +29,6 @@ _KEYS = (
     *("verdict", "offset_s", "drift_ppm", "confidence", "offset_error_s", "drift_error_ppm"),
     *("overlap_s", "reason", "pieces", "candidates", "elapsed_s"),
 )
-_REASONS = {
-    Doubt.UNRELATED: "nothing of the one is heard in the other",
-    Doubt.AMBIGUOUS: "more than one place fits",
-    Doubt.TOO_SHORT: "they have too little in common to tell",
-    Doubt.SILENT: "one of them holds nothing that can be heard",
-    Doubt.NO_AUDIO: "the video has no sound",
-    Doubt.OUT_OF_RANGE: "their clocks are too far apart",
-    Doubt.BROKEN: "parts of them fit, and no few pieces explain the whole",
-}
 _NO_DRIFT_SIGMAS = 2.0
 
 
@@ -129,7 +120,7 @@ def _measured(heard: Heard) -> Measured:
 def lines(alignment: Alignment) -> Iterator[str]:
     """The result in words."""
     verdict = alignment.verdict or Verdict.UNRELATED
-    why = "" if alignment.reason is None else f": {_REASONS[alignment.reason]}"
+    why = "" if alignment.reason is None else f": {alignment.reason.in_words}"
     sure = f", {_percent(alignment.confidence)} sure" if verdict is Verdict.MATCHED else ""
     yield f"{verdict}{why}{sure}"
     if alignment.offset_s is None or alignment.drift_ppm is None:

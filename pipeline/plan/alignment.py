@@ -6,19 +6,10 @@ import dataclasses
 from pathlib import PurePath
 
 from avpipe.errors import SyncUncertainError
-from avpipe.media import Alignment, AlignmentMethod, Candidate, Doubt, MediaInfo, Verdict
+from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
+from avpipe.plan.lines import in_order
 from avpipe.plan.request import Request, Sync
 from avpipe.plan.values import Reason
-
-_DOUBTS = {
-    Doubt.UNRELATED: "nothing of it is heard in the video",
-    Doubt.AMBIGUOUS: "it fits at more than one place",
-    Doubt.TOO_SHORT: "they share too little",
-    Doubt.SILENT: "one of them is silent",
-    Doubt.NO_AUDIO: "the video has no sound to compare with",
-    Doubt.OUT_OF_RANGE: "its clock runs too differently",
-    Doubt.BROKEN: "only parts of it fit",
-}
 
 
 def used_alignment(
@@ -33,7 +24,7 @@ def used_alignment(
     if request.offset_s is not None:
         return _given(request.offset_s, found if certain else None), ()
     if found is not None and certain:
-        return found, ()
+        return found, _left_out(audio, found)
     if request.sync is Sync.REQUIRE:
         raise SyncUncertainError(
             f"where {PurePath(audio.path).name} belongs is not certain: {_doubt(found)}",
@@ -45,26 +36,18 @@ def used_alignment(
 
 
 def _started(found: Alignment | None) -> Alignment:
-    """The starts lined up, beside what was found; a best guess is one of the candidates."""
+    """What was found, a best guess at most: it is not used."""
     if found is None:
-        return Alignment(method=AlignmentMethod.START, reason=Doubt.NO_AUDIO)
-    guess: tuple[Candidate, ...] = ()
-    if (offset_s := _guess(found)) is not None:
-        guess = (
-            Candidate(
-                offset_s=offset_s,
-                drift_ppm=found.drift_ppm or 0.0,
-                confidence=found.confidence or 0.0,
-            ),
+        return Alignment(
+            method=AlignmentMethod.START,
+            verdict=Verdict.UNRELATED,
+            offset_s=None,
+            drift_ppm=None,
+            confidence=0.0,
+            overlap_s=0.0,
+            reason=Doubt.NO_AUDIO,
         )
-    return Alignment(
-        method=AlignmentMethod.START,
-        verdict=found.verdict,
-        reason=found.reason,
-        confidence=found.confidence,
-        overlap_s=found.overlap_s,
-        candidates=(*guess, *found.candidates),
-    )
+    return dataclasses.replace(found, method=AlignmentMethod.START)
 
 
 def _given(offset_s: float, found: Alignment | None) -> Alignment:
@@ -90,10 +73,19 @@ def _note(audio: MediaInfo, found: Alignment | None) -> Reason:
     return Reason(code="starts_lined_up", message=message, note=True)
 
 
+def _left_out(audio: MediaInfo, found: Alignment) -> tuple[Reason, ...]:
+    """What is said of pieces that cannot be heard in the order of the recording."""
+    lost = len(found.pieces) - len(in_order(found.pieces))
+    if not lost:
+        return ()
+    message = f"{lost} pieces of {PurePath(audio.path).name} go back in the video and are left out"
+    return (Reason(code="pieces_left_out", message=message, note=True),)
+
+
 def _doubt(found: Alignment | None) -> str:
     if found is None:
-        return _DOUBTS[Doubt.NO_AUDIO]
-    return "the comparison is not sure" if found.reason is None else _DOUBTS[found.reason]
+        return Doubt.NO_AUDIO.in_words
+    return "the comparison is not sure" if found.reason is None else found.reason.in_words
 
 
 def _guess(found: Alignment | None) -> float | None:

@@ -113,7 +113,7 @@ def _whole(
 
 def _pieces(alignment: Alignment, duration: Fraction, request: Request) -> tuple[Line, ...]:
     """The lines of several pieces; the first and the last one reach the ends of the recording."""
-    pieces = _in_order(alignment.pieces)
+    pieces = in_order(alignment.pieces)
     lines = [_piece(piece, alignment, request) for piece in pieces]
     lines[0] = dataclasses.replace(lines[0], source_in=Fraction(0))
     lines[-1] = dataclasses.replace(lines[-1], source_out=duration)
@@ -122,7 +122,7 @@ def _pieces(alignment: Alignment, duration: Fraction, request: Request) -> tuple
     return tuple(lines)
 
 
-def _in_order(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+def in_order(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """The pieces in the order of the recording, without those that go back in the video's time."""
     kept: list[Piece] = []
     for piece in sorted(pieces, key=lambda piece: piece.audio_start_s):

@@ -291,14 +291,8 @@ def _looked_at(take: Take, lines: Sequence[Line], rate: float) -> list[Place]:
 
 
 def _scanned(take: Take, line: Map, slope_error: float, ends: tuple[float, float]) -> Stack | None:
-    return scan(
-        take.camera,
-        take.recorder,
-        line,
-        slope_error=slope_error,
-        begin_s=ends[0],
-        end_s=ends[1],
-    )
+    windows = take.windows(*ends)
+    return scan(take.camera, take.recorder, line, windows, slope_error=slope_error)
 
 
 def _broken(

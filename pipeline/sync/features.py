@@ -47,6 +47,14 @@ class Features:
     known: NDArray[np.bool_] | None = None
     """(frames,) where it was decoded; None: everywhere. The codes are 0 where it was not."""
 
+    @property
+    def known_spans(self) -> list[tuple[float, float]] | None:
+        """Begin and end, in seconds, of what was decoded; None: everything."""
+        if self.known is None:
+            return None
+        edges = np.flatnonzero(np.diff(self.known, prepend=False, append=False)) / FEATURE_RATE
+        return [(float(a), float(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
     def values(self, begin: int = 0, end: int | None = None) -> Samples:
         """Give (frames, BANDS) from `begin` to `end` in units of standard deviations."""
         return self.codes[begin:end].astype(np.float32) * np.float32(1 / SCALE)

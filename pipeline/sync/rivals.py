@@ -39,7 +39,7 @@ WALKOVER = Contest(share=0.0, margin=_LIMIT)
 def contest(take: Take, best: Part, rival: Map, stack: Stack) -> Contest:
     """Compare a part with a line elsewhere; `rival` is what its `stack` was read by."""
     begin, end = take.overlap(rival)
-    times, length = plan_windows(begin, end)
+    times, length = take.windows(begin, end)
     times = times[:: -(-len(times) // _MOST_WINDOWS)]
     pairs = read_pairs(take.camera, take.recorder, rival, times, length, REACH_S)
     fine = refine(pairs, stack)
@@ -89,7 +89,7 @@ def _compared(
     """Support of both at moments between the ends; `clock` is None for those of the camera."""
     if ends[1] - ends[0] < _LEAST_S:
         return np.zeros(0), np.zeros(0)
-    times, length = plan_windows(*ends)
+    times, length = take.windows(*ends) if clock is None else plan_windows(*ends)
     times = times[:: -(-len(times) // _MOST_WINDOWS)]
     out = []
     for fine in (rival, best):
@@ -101,7 +101,7 @@ def _compared(
 
 def close_contest(take: Take, best: Fine, ends: tuple[float, float]) -> tuple[Contest, float]:
     """Compare with the best line less than 80 ms away; also give the share of the heights."""
-    times, length = plan_windows(*ends)
+    times, length = take.windows(*ends)
     times = times[:: -(-len(times) // _MOST_WINDOWS)]
     pairs = read_pairs(take.camera, take.recorder, best.line, times, length, REACH_S)
     cross = cross_spectra(pairs, best.line, REACH_S)
@@ -134,7 +134,7 @@ def steady_lag(take: Take) -> float | None:
     correlation coefficient, which hardly anything but a tone lifts over 0.6 in most windows.
     """
     line = Map(lag_s=0.0, slope=0.0)
-    times, length = plan_windows(*take.overlap(line))
+    times, length = take.windows(*take.overlap(line))
     times = times[:: -(-len(times) // _STEADY_WINDOWS)]
     rows = []
     for pair in read_pairs(take.camera, take.recorder, line, times, length, REACH_S):

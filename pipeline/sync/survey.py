@@ -70,6 +70,10 @@ class Take:
         begin = max(0.0, line.camera_time(0.0))
         return begin, min(self.ours.duration_s, line.camera_time(self.theirs.duration_s))
 
+    def windows(self, begin_s: float, end_s: float) -> tuple[list[float], float]:
+        """Plan windows between two moments of the camera, where it was decoded if that will do."""
+        return plan_windows(begin_s, end_s, self.ours.known_spans)
+
 
 def survey(
     take: Take,
@@ -110,7 +114,7 @@ def _measured(
     """Fit the line in the part of a stretch that it holds in."""
     if ends[1] - ends[0] < 0.3:
         return None
-    times, length = plan_windows(*ends)
+    times, length = take.windows(*ends)
     pairs = read_pairs(take.camera, take.recorder, line, times, length, REACH_S)
     if stack.height < _CLEAR_HEIGHT:
         full = stack_lines(cross_spectra(pairs, line, REACH_S), line, slope_error, REACH_S)
@@ -176,9 +180,8 @@ def _another(
         begin, end = max(begin, gap[0]), min(end, gap[1])
         if end - begin < _LEAST_S or not _feasible(line, fine.line, (begin, end), head=head):
             continue
-        stack = scan(
-            take.camera, take.recorder, line, slope_error=slope_error, begin_s=begin, end_s=end
-        )
+        windows = take.windows(begin, end)
+        stack = scan(take.camera, take.recorder, line, windows, slope_error=slope_error)
         if stack is None or stack.inverted != fine.inverted:
             continue
         if best is None or stack.height > best[0].height:
@@ -208,7 +211,7 @@ def _same(new: Part, old: Part) -> bool:
 
 def _better(take: Take, new: Part, old: Fine) -> bool:
     """Whether the new line explains its part far better than the old one."""
-    times, length = plan_windows(new.begin_s, new.end_s)
+    times, length = take.windows(new.begin_s, new.end_s)
     pairs = read_pairs(take.camera, take.recorder, old.line, times, length, 0.01)
     theirs = supports(cross_spectra(pairs, old.line, 0.01), old.inverted)
     gain = _evidence(new.fine.support) - _evidence(theirs)
@@ -223,7 +226,7 @@ def _evidence(support: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
 
 def _unheard(take: Take, part: Part, gap: tuple[float, float]) -> float:
     """How long both hear something in a stretch in which the part's line does not hold."""
-    times, length = plan_windows(*gap)
+    times, length = take.windows(*gap)
     step = -(-len(times) // 12)
     pairs = read_pairs(take.camera, take.recorder, part.fine.line, times[::step], length, 0.01)
     level = float(np.median(part.fine.loudness))

@@ -1,0 +1,85 @@
+"""A process that runs cloud jobs in children of its own and kills them at a given point.
+
+It is started as a program; each line of its input is a `Run` as JSON, each line of its output how
+the child ended. It has one thread, so that its forks are sound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from cloud_world import Time, World
+
+from avpipe.cloud.job import run
+from avpipe.journal import Journal
+
+
+class Killer:
+    """Counts the commits of the journal, and ends the process by SIGKILL at one of them."""
+
+    def __init__(self, commit: int, when: str) -> None:
+        self.left = commit
+        self.when = when
+
+    def arm(self) -> None:
+        transaction = Journal._transaction
+
+        @contextlib.contextmanager
+        def counted(journal: Journal) -> Iterator[None]:
+            with transaction(journal):
+                yield
+                self.count("before")
+            self.count("after")
+
+        Journal._transaction = counted  # type: ignore[method-assign]
+
+    def count(self, when: str) -> None:
+        if when != self.when:
+            return
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def work(order: dict[str, Any]) -> None:
+    """The whole job, from where it is."""
+    nemo: Any = SimpleNamespace(url=order["url"], video=Path(order["video"]).read_bytes())
+    world = World(nemo=nemo, folder=Path(order["folder"]), time=Time(tick=1.0))
+    if order["commit"]:
+        Killer(order["commit"], order["when"]).arm()
+    with world.cloud() as cloud:
+        job = world.prepare(cloud)
+        for update in run(cloud, job.id, world.delivery()):
+            if getattr(update, "stage", None) == order.get("stage"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            try:
+                work(json.loads(line))
+            except BaseException as error:
+                tell(repr(error))
+                os._exit(1)
+            os._exit(0)
+        (_, status) = os.waitpid(child, 0)
+        tell(str(os.waitstatus_to_exitcode(status)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""A process that is killed at any moment leaves a job that goes on: one upload of each file, one
+message, one render."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cloud_world import World
+from fake_nemo import FakeNemo
+
+TALE = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 4000
+COMMITS = 40
+"""More than a job has; where one is through before, there was nothing to kill."""
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def killer() -> Iterator[subprocess.Popen[str]]:
+    argv = [sys.executable, str(Path(__file__).with_name("cloud_killer.py"))]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as made:
+        yield made
+        assert made.stdin is not None
+        made.stdin.close()
+
+
+@pytest.fixture
+def run(killer: subprocess.Popen[str], tmp_path: Path) -> Run:
+    """Run the job in a process; gives its exit code."""
+    (tmp_path / "tale").write_bytes(TALE)
+
+    def ordered(world: World, commit: int = 0, when: str = "", stage: str = "-") -> int:
+        order: dict[str, Any] = {
+            "url": world.nemo.url,
+            "video": str(tmp_path / "tale"),
+            "folder": str(world.folder),
+            "commit": commit,
+            "when": when,
+            "stage": stage,
+        }
+        assert killer.stdin is not None
+        assert killer.stdout is not None
+        killer.stdin.write(json.dumps(order) + "\n")
+        killer.stdin.flush()
+        answer = killer.stdout.readline().strip()
+        assert answer in ("0", "-9"), answer
+        return int(answer)
+
+    return ordered
+
+
+def assert_once(world: World) -> None:
+    """Each file was uploaded once, one message sent, one render made, and the file is there."""
+    nemo = world.nemo
+    assert world.output.read_bytes() == TALE
+    assert sorted(name for (_, name, *_) in nemo.uploads) == ["camera.mp4", "sound.wav"]
+    assert (len(nemo.messages), len(nemo.renders)) == (1, 1)
+    assert len(nemo.sessions) <= 2  # one may have been made just before its id was kept
+    assert len(nemo.tokens) <= 2
+    assert nemo.violations == []
+    assert not [path for path in world.folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_each_commit_of_the_journal(run: Run, tmp_path: Path, when: str) -> None:
+    """Before it: what was done is not written. After it: what is written is not done."""
+    states = set()
+    for commit in range(1, COMMITS):
+        folder = tmp_path / str(commit)
+        folder.mkdir()
+        with FakeNemo(TALE) as nemo:
+            world = World(nemo=nemo, folder=folder)
+            if run(world, commit, when) == 0:
+                break
+            states.add(state := state_of(world))
+            if state != "done":  # else all was done, and nothing is to be taken up
+                assert run(world) == 0
+            assert_once(world)
+    else:
+        pytest.fail("the job never came to its end")
+    wanted = {"prepared", "uploaded", "submitted", "rendering", "downloading"}
+    assert states >= wanted | ({"done"} if when == "after" else {"none"})
+
+
+def state_of(world: World) -> str:
+    with world.cloud() as cloud:
+        rows = cloud.journal.jobs()
+    return rows[0].state.value if rows else "none"
+
+
+@pytest.mark.parametrize("stage", ["upload", "cloud_render", "download", "verify"])
+def test_killed_in_the_middle_of_a_step(run: Run, tmp_path: Path, stage: str) -> None:
+    with FakeNemo(TALE) as nemo:
+        world = World(nemo=nemo, folder=tmp_path)
+        assert run(world, stage=stage) == -9
+        left = [path.stat().st_size for path in tmp_path.glob(".avpipe-*.part")]
+        assert run(world) == 0
+        assert_once(world)
+        asked = [request.headers.get("range") for request in nemo.requests if request.at == "cdn"]
+    if stage == "download":
+        (size,) = left
+        assert 0 < size < len(TALE)
+        assert asked == [None, f"bytes={size}-"]
+
+
+def test_killed_again_and_again(run: Run, tmp_path: Path) -> None:
+    """A machine that crashes at every fourth commit still comes to the end."""
+    with FakeNemo(TALE) as nemo:
+        world = World(nemo=nemo, folder=tmp_path)
+        kills = 0
+        while run(world, 4, "after") == -9:
+            kills += 1
+            assert kills < COMMITS
+        assert kills >= 3
+        assert_once(world)
+
+
+def test_two_processes_at_once_do_it_once(tmp_path: Path) -> None:
+    """Whoever comes second is told that another one is at work."""
+    with FakeNemo(TALE) as nemo:
+        world = World(nemo=nemo, folder=tmp_path)
+        with world.cloud() as cloud:
+            job = world.prepare(cloud)
+            with cloud.journal.claim(f"job {job.id}"):
+                outcome = World(nemo=nemo, folder=tmp_path).run()
+        assert (outcome.code, outcome.exit_code) == ("request", 2)
+        assert "another process is at work" in str(outcome.error)
+        assert world.run().error is None
+        assert_once(world)
