@@ -111,7 +111,10 @@ def _merge(
     outputs = (folder / "ours.mp4", folder / "theirs.mp4")
     start = ("-hide_banner", "-nostdin", "-v", "error", "-y")
     return Pair(
-        ours=(*AVPIPE, "merge", str(video), str(audio), "-o", str(outputs[0]), "-y", "--sync", "start", *more),
+        ours=(
+            *(*AVPIPE, "merge", str(video), str(audio), "-o", str(outputs[0])),
+            *("-y", "--sync", "start", *more),
+        ),
         theirs=(
             *(inputs.ffmpeg.path, *start, "-i", f"file:{video}", "-i", f"file:{audio}"),
             *("-map", "0:v:0", "-map", "1:a:0", *options, "-shortest", f"file:{outputs[1]}"),
