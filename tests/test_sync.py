@@ -168,6 +168,19 @@ def test_a_camera_that_was_cut_leaves_two_pieces(take: tuple[Samples, Samples]) 
     assert abs(place(found, 80.0, 1) - (3.75 + 80 / (1 + 20e-6))) < 0.1e-3
 
 
+def test_a_gate_that_chops_up_what_little_there_is_hides_no_place() -> None:
+    sound = np.random.default_rng(21).standard_normal(FINE_RATE * 32).astype(np.float32)
+    loud = np.repeat(np.random.default_rng(22).random(32 * 20) > 0.6, FINE_RATE // 20)
+    camera = heard(sound, 23, 0.0) * loud
+    (first, slope) = (5.5, -300e-6)
+    size = FINE_RATE * 20
+    recorder = resample_at(sound, Fraction(11, 2) * FINE_RATE, 1 / (1 + Fraction(-3, 10000)), size)
+    found = align(source(camera), source(heard(recorder.astype(np.float32), 24)))
+    assert found.verdict is Verdict.MATCHED
+    for moment in (0.0, 19.0):
+        assert abs(place(found, moment) - (first + moment / (1 + slope))) < 0.1e-3
+
+
 def test_noise_breaks_no_take(take: tuple[Samples, Samples]) -> None:
     (camera, recorder) = take
     found = align(source(heard(camera, 11, -9.0)), source(recorder))
@@ -218,9 +231,19 @@ def test_stretches_of_the_camera_are_enough(take: tuple[Samples, Samples]) -> No
     features = stream.finish(whole.size / PCM_RATE)
     assert features.known is not None
     assert 0.3 < features.known.mean() < 0.4
-    found = align(source(camera, features=features), source(recorder))
+    plain = source(camera, features=features)
+    asked: list[tuple[float, float]] = []
+
+    def read(channel: int, start_s: float, duration_s: float) -> Samples:
+        asked.append((start_s, start_s + duration_s))
+        return plain.read(channel, start_s, duration_s)
+
+    found = align(Source(channels=plain.channels, read=read), source(recorder))
     assert found.verdict is Verdict.MATCHED
     assert abs(place(found, 50.0) - (5.25 + 50 / (1 + 20e-6))) < 0.1e-3
+    spans = [(5.0, 17.0), (40.0, 52.0), (70.0, 82.0)]
+    inside = [any(a <= begin and end <= b for a, b in spans) for begin, end in asked]
+    assert np.mean(inside) > 0.8
 
 
 def test_the_channel_that_heard_it_counts(take: tuple[Samples, Samples]) -> None:

@@ -21,6 +21,9 @@ from avpipe.plan.values import Plan
 from avpipe.render.workspace import write_whole
 from avpipe.workflow import plan_merge, require_files, require_target
 
+_TOLD_S, _TOLD_PPM = 0.5e-4, 0.1
+"""Less of an offset or a drift is not told: nobody hears it."""
+
 
 @click.command("plan")
 @click.argument("video", type=click.Path())
@@ -79,14 +82,14 @@ def _placing(alignment: Alignment) -> str:
         case AlignmentMethod.OFFSET:
             return f"begins at {alignment.offset_s:+.3f} s of the video, as given"
         case AlignmentMethod.CONTENT:
-            return (
-                f"begins at {alignment.offset_s or 0.0:+.4f} s of the video, {_surely(alignment)}"
-            )
+            offset_s = alignment.offset_s or 0.0
+            there = f"at {offset_s:+.4f} s of" if abs(offset_s) >= _TOLD_S else "with"
+            return f"begins {there} the video, {_surely(alignment)}"
 
 
 def _surely(alignment: Alignment) -> str:
     words = [f"found by its content ({alignment.confidence or 0.0:.1%} sure)"]
-    if alignment.drift_ppm is not None:
+    if alignment.drift_ppm is not None and abs(alignment.drift_ppm) >= _TOLD_PPM:
         words.append(f"its clock is off by {alignment.drift_ppm:+.2f} ppm")
     if len(alignment.pieces) > 1:
         words.append(f"in {len(alignment.pieces)} pieces")

@@ -15,6 +15,7 @@ from avpipe.sync.pieces import region_lines
 from avpipe.sync.rivals import WALKOVER, Contest, close_contest, contest, steady_lag
 from avpipe.sync.search import Searched, block_seconds
 from avpipe.sync.survey import Part, Survey, Take, survey
+from avpipe.sync.sweep import swept_lines
 from avpipe.sync.verdict import Evidence, confidence, judge
 from avpipe.sync.windows import Map, Memo, Samples
 
@@ -182,6 +183,8 @@ def find_places(take: Take) -> list[Place]:
         if rate != 1.0:
             lines = [line for line in lines[:_OTHER_LINES] if line.score > _RATE_SCORE]
         places += _looked_at(take, lines, rate)
+        if rate == 1.0 and max((place.height for place in places), default=0.0) < _STRONG:
+            places += _swept(take)
         places.sort(key=lambda place: -place.height)
         if places and places[0].height >= _STRONG:
             break
@@ -189,6 +192,26 @@ def find_places(take: Take) -> list[Place]:
         places += _wild(take)
         places.sort(key=lambda place: -place.height)
     return sorted([*places, *_repeats(take, places)], key=lambda place: -place.height)
+
+
+def _swept(take: Take) -> list[Place]:
+    """Look where the samples of a short pair fit, whatever the features say."""
+    places = []
+    for line in swept_lines(take):
+        ends = take.overlap(line)
+        if ends[1] - ends[0] < _LEAST_PART_S:
+            continue
+        stack = _scanned(take, line, MAX_SLOPE / 3, ends)
+        if stack is not None:
+            coarse = Line(
+                lag_s=line.lag_s,
+                slope=line.slope,
+                score=0.0,
+                blocks=0,
+                slope_error=MAX_SLOPE / 3,
+            )
+            places.append(Place(coarse=coarse, read=line, stack=stack, rate=1.0))
+    return places
 
 
 def _wild(take: Take) -> list[Place]:

@@ -45,8 +45,9 @@ _INLIER_S = 0.3e-3
 _BESIDE_S = 0.3e-3
 _LEAST_SCALE_S = 1.0e-6
 _LEAST_SIGMA_S = 0.3e-6
-_BIAS_SHARE, _SLOPE_MARGIN = 0.6, 1.25
-"""What makes the stated errors honest on pairs whose truth is known."""
+_LEAST_FIRM = 0.3
+_BIAS_SHARE = 0.6
+"""What makes the stated error of the offset cautious rather than too small."""
 _SUPPORT_LAGS_S = np.arange(-4, 5) / FINE_RATE
 
 
@@ -338,11 +339,11 @@ def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
             else scale
         )
     left = error - level - slope * (time - middle)
-    lag_error, slope_error = _errors(time - middle, left, gain)
+    lag_error, slope_error = _errors(time - middle, left, power, scale)
     return Fine(
         line=Map(lag_s=line.lag_s + level - slope * middle, slope=line.slope + slope),
         lag_error_s=float(np.hypot(lag_error, _BIAS_SHARE * picks.bias_s)),
-        slope_error=_SLOPE_MARGIN * slope_error,
+        slope_error=slope_error,
         middle_s=middle,
         inverted=stack.inverted,
         height=stack.height,
@@ -367,14 +368,18 @@ def _weighted_line(time: Doubles, value: Doubles, gain: Doubles) -> tuple[float,
     return middle, level, float((gain * (time - middle) * (value - level)).sum() / spread)
 
 
-def _errors(time: Doubles, left: Doubles, gain: Doubles) -> tuple[float, float]:
-    """Sandwich estimate of the line's one-sigma errors at its middle (White 1980)."""
-    count = max(int(np.count_nonzero(gain > 0)), 1)
-    total = float(gain.sum())
-    spread = float((gain * time**2).sum())
-    spare = count / max(count - 2, 0.5)
-    lag = np.sqrt(spare * float((gain**2 * left**2).sum())) / total
-    slope = np.sqrt(spare * float((gain**2 * time**2 * left**2).sum())) / max(spread, 1e-12)
+def _errors(time: Doubles, left: Doubles, power: Doubles, scale: float) -> tuple[float, float]:
+    """One-sigma errors at the middle of a bisquare fit, from its own residuals (Huber 1981)."""
+    share = np.clip(1 - (left / (4 * scale)) ** 2, 0, None)
+    gain = power * share**2
+    count = max(int(np.count_nonzero(gain)), 1)
+    total, spread = float(gain.sum()), float((gain * time**2).sum())
+    # What the fit gives way by when a pick moves: less than its weight, for far ones the opposite.
+    bend = power * share * (5 * share - 4)
+    firm = max(float(bend.sum()), _LEAST_FIRM * total)
+    firm_slope = max(float((bend * time**2).sum()), _LEAST_FIRM * spread, 1e-12)
+    lag = np.sqrt(float((gain**2 * left**2).sum())) / firm
+    slope = np.sqrt(float((gain**2 * time**2 * left**2).sum())) / firm_slope
     floor = _LEAST_SIGMA_S / np.sqrt(count)
     return float(np.hypot(lag, floor)), float(
         np.hypot(slope, floor / np.sqrt(spread / total + 1e-9))

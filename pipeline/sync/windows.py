@@ -124,7 +124,7 @@ def cross_spectra(pairs: Sequence[Pair], line: Map, reach_s: float) -> Cross:
     """Give the rho-PHAT cross spectra (Knapp and Carter 1976), the recorder put on the line."""
     length = pairs[0].camera.size
     wide = length + 2 * round(reach_s * FINE_RATE)
-    size = _fast(wide)
+    size = fast_size(wide)
     low = max(int(_LOW_HZ * size / FINE_RATE), 1)
     high = int(_HIGH_HZ * size / FINE_RATE)
     taper, wide_taper = _taper(length), _taper(wide)
@@ -168,7 +168,7 @@ def placed(pair: Pair, line: Map, wide: int) -> Samples:
 
 def _shifted(samples: Samples, at: float, whole: int, wide: int) -> Samples:
     """(wide,) samples from a place between two samples on."""
-    size = _fast(samples.size)
+    size = fast_size(samples.size)
     turn = np.exp(2j * np.pi * np.fft.rfftfreq(size) * (at - whole))
     moved = np.fft.irfft(np.fft.rfft(samples, size) * turn.astype(np.complex64), size)
     out = np.zeros(wide, np.float32)
@@ -179,7 +179,7 @@ def _shifted(samples: Samples, at: float, whole: int, wide: int) -> Samples:
 
 def _upsampled(samples: Samples) -> Samples:
     """Four times as many samples."""
-    size = _fast(samples.size)
+    size = fast_size(samples.size)
     spectrum = np.fft.rfft(samples, size)
     return (np.fft.irfft(spectrum, 4 * size)[: 4 * samples.size] * 4).astype(np.float32)
 
@@ -213,7 +213,7 @@ def _taper(size: int) -> Samples:
     return out
 
 
-def _fast(size: int) -> int:
+def fast_size(size: int) -> int:
     """Give the next size that a Fourier transform is quick at: 2^a * {1, 3, 5, 9, 15}, even."""
     best = 1 << int(size - 1).bit_length()
     for odd in (3, 5, 9, 15):
