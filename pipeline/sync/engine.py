@@ -48,6 +48,8 @@ _PART_SLOPE_ERROR = 170e-6
 _LEAST_PART_S = 5.0
 _BROKEN_REACH_S = 3.0
 _FEW_BLOCKS, _MOST_BLOCKS = 16, 400
+_OTHER_BLOCKS = 32
+"""At a rate that is no clock's: of hours all blocks at all rates would take minutes."""
 _CLEAR_SCORE, _CLEAR_LEAD = 60.0, 0.3
 _CANDIDATE_MARGIN = 4.0
 _RESIDUALS = 200
@@ -279,7 +281,8 @@ def _coarse_lines(take: Take, rate: float) -> Sequence[Line]:
             return lines
     if blocks.size == 0:
         return ()
-    return find_lines(searched.find(take.ours, _spread(blocks, _MOST_BLOCKS)), _LINES)
+    most = _MOST_BLOCKS if rate == 1.0 else _OTHER_BLOCKS
+    return find_lines(searched.find(take.ours, _spread(blocks, most)), _LINES)
 
 
 def _spread(

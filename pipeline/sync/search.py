@@ -20,6 +20,8 @@ Spectra = NDArray[np.complex64]
 PEAKS = 6
 """Kept of each block."""
 _BATCH = 24
+_BATCH_FRAMES = 2_000_000
+"""Blocks at once, times frames of the recorder: what that takes does not grow with its length."""
 _LEAST_OVERLAP_S = 2.0
 _LEAST_KNOWN = 0.3
 
@@ -77,8 +79,9 @@ class Searched:
         if blocks is None:
             blocks = self.blocks_of(camera)
         size, rows = self._size, []
-        for begin in range(0, blocks.size, _BATCH):
-            rows += list(self._correlated(camera, blocks[begin : begin + _BATCH]))
+        batch = min(_BATCH, max(_BATCH_FRAMES // self._length, 2))
+        for begin in range(0, blocks.size, batch):
+            rows += list(self._correlated(camera, blocks[begin : begin + batch]))
         shape = (blocks.size, PEAKS)
         starts = np.array([row[0] for row in rows], np.float64).reshape(shape) - size
         lags = starts - blocks[:, None] * size
