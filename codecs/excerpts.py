@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.codecs.ffmpeg import Ffmpeg
-from avpipe.codecs.graph import source_url
+from avpipe.codecs.graph import arguments_of, source_url
 from avpipe.codecs.process import machine_memory_bytes, run
 from avpipe.media import AudioStream, MediaInfo
 
@@ -55,7 +55,7 @@ def _decoded(
     sounds = [_excerpt(info, stream, seek, size) for seek in seeks]
     joined = ffmpeg.filter(sounds, "concat", n=len(sounds), v=0, a=1)
     node = ffmpeg.output(joined, "pipe:1", f="f32le", **{"c:a": "pcm_f32le"})
-    argv = [binary.path, "-hide_banner", "-nostdin", "-v", "error", *node.get_args()]
+    argv = [binary.path, "-hide_banner", "-nostdin", "-v", "error", *arguments_of(node)]
     raw = run(argv, f"listening to {info.path}", memory_bytes=machine_memory_bytes())
     samples = np.frombuffer(raw, np.float32)
     found = np.zeros(len(seeks) * size, np.float32)

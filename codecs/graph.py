@@ -117,7 +117,12 @@ def merge_arguments(recipe: Recipe, prepared: Prepared, target: str) -> list[str
 
 
 def _arguments(node: Any) -> list[str]:
-    arguments: list[str] = node.global_args("-copyts").overwrite_output().get_args()
+    return arguments_of(node.global_args("-copyts").overwrite_output())
+
+
+def arguments_of(node: Any) -> list[str]:
+    """The arguments of an output node, its files named as the system does (see `source_url`)."""
+    arguments: list[str] = node.get_args()
     return [text.translate(_AS_BYTES) for text in arguments]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -202,6 +204,19 @@ def test_the_camera_is_heard_where_the_recorder_is_not(
         assert abs(late_s(merged, world, at)) < LATE_S
     for joint in (10.0, 30.0):
         assert roughness(merged, joint - 0.2, joint + 0.2) < 1.5 * roughness(merged, 12.0, 28.0)
+
+
+@pytest.mark.parametrize("name", [b"\xff not UTF-8", b"new\nline", b"a:b'c,d", b"-x"])
+def test_a_gap_is_filled_from_files_of_odd_names(tmp_path: Path, world: World, name: bytes) -> None:
+    folder = tmp_path / os.fsdecode(name)
+    folder.mkdir()
+    camera = Path(shutil.copyfile(world.video, folder / os.fsdecode(name + b".mp4")))
+    audio = world.record(tmp_path / "plain.wav", (5.0, 30.0)).rename(
+        folder / os.fsdecode(name + b".wav")
+    )
+    merged = merge(tmp_path, camera, audio, sync=Sync.AUTO, fill=Fill.CAMERA)
+    assert abs(late_s(merged, world, 20.0)) < LATE_S
+    assert level_db(merged.path, 35, 38) > -60
 
 
 @both_ffmpegs

@@ -271,9 +271,9 @@ def _cloud(tell_note: Callable[[Note], None] | None = None) -> Iterator[Cloud]:
 @contextmanager
 def _presenter(*, as_json: bool, silent: bool = False) -> Iterator[Any]:
     """Who shows updates: a bar and notes, lines of JSON, or notes alone."""
-    from avpipe.cli.merge import _Lines, _Presenter
+    from avpipe.cli.show import Lines, Presenter
 
-    with closing(_Lines() if as_json else _Notes() if silent else _Presenter()) as shown:
+    with closing(Lines() if as_json else _Notes() if silent else Presenter()) as shown:
         yield shown
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -12,18 +11,12 @@ import click
 
 from avpipe import jsonform
 from avpipe.cli.options import json_option, merge_options, request_of
-from avpipe.cli.output import (
-    print_json,
-    settings,
-    shown_path,
-    shown_size,
-    shown_time,
-    tell,
-)
+from avpipe.cli.output import settings
 from avpipe.cli.plan import show_plan
+from avpipe.cli.show import Lines, Presenter
 from avpipe.errors import RequestError
 from avpipe.plan.values import SCHEMA, Plan
-from avpipe.updates import Done, Fallback, Note, Progress, Started, Update
+from avpipe.updates import Update
 from avpipe.workflow import carry_out, merge, plan_merge, require_files, require_output
 
 
@@ -73,7 +66,7 @@ def command(
 
 def _show(updates: Generator[Update], as_json: bool) -> None:
     """Print updates as they come."""
-    shown: _Lines | _Presenter = _Lines() if as_json else _Presenter()
+    shown: Lines | Presenter = Lines() if as_json else Presenter()
     with closing(shown), closing(updates):
         for update in updates:
             shown.show(update)
@@ -90,65 +83,3 @@ def read_plan(path: str) -> Plan:
     if plan.schema != SCHEMA:
         raise RequestError(f"{path} is a plan of another version: {plan.schema}")
     return plan
-
-
-class _Lines:
-    """Updates for scripts: one JSON object a line."""
-
-    def show(self, update: Update) -> None:
-        """Print one update."""
-        print_json(update, event=update.EVENT)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class _Presenter:
-    """Updates for people: a bar on a terminal, notes, and the result on standard output."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def show(self, update: Update) -> None:
-        """Draw or print one update."""
-        match update:
-            case Started():
-                self._start()
-            case Progress():
-                if self._bar is not None:
-                    self._bar.show(update)
-            case Note():
-                self.close()
-                tell("note", update.message)
-                self._start()
-            case Fallback():
-                tell("note", f"made here and not in the cloud: {update.reason}")
-            case Done():
-                self.close()
-                _print_result(update)
-
-    def _start(self) -> None:
-        if sys.stderr.isatty():
-            from avpipe.cli.bar import Bar  # rich is imported only where it is seen
-
-            self._bar = Bar()
-
-    def close(self) -> None:
-        """Take the bar off the screen, where there is one."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-def _print_result(done: Done) -> None:
-    output = done.output
-    click.echo(
-        f"{shown_path(output.path)}: {shown_time(output.duration_s)}, "
-        f"{output.width}x{output.height}, {shown_size(output.size_bytes)}, "
-        f"video {_past(done.video)}, audio {_past(done.audio)}, "
-        f"{len(done.checks)} checks passed, in {done.elapsed_s:.1f} s"
-    )
-
-
-def _past(action: str) -> str:
-    return {"copy": "copied", "encode": "encoded"}[action]
