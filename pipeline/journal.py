@@ -24,6 +24,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from avpipe.errors import AvpipeError, RequestError
+from avpipe.settings import JOURNAL_NAME
+from avpipe.sqlite_file import create_tables, open_durable, transaction
 
 if sys.platform == "win32":
     import msvcrt
@@ -33,8 +35,6 @@ else:
 Row = TypeVar("Row")
 
 VERSION = 1
-BUSY_S = 30.0
-"""How long one process waits for another one's transaction."""
 _TABLES = """
 CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY,
@@ -183,15 +183,9 @@ class Journal:
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = folder / "journal.sqlite3"
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._turn = threading.RLock()
-            self._db = sqlite3.connect(
-                path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._migrate()
+            self._db = open_durable(folder / JOURNAL_NAME)
+            create_tables(self._db, _TABLES, VERSION)
         except (OSError, sqlite3.Error) as error:
             raise AvpipeError(
                 f"the journal in {folder} cannot be used: {error}",
@@ -207,7 +201,8 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._db.close()
+        with self._turn:  # an upload that nobody waits for any more may be reading
+            self._db.close()
 
     @contextlib.contextmanager
     def claim(self, name: str, *, wait: bool = True) -> Iterator[bool]:
@@ -320,6 +315,11 @@ class Journal:
             MessageRow, "job_id = ? AND session_id = ? ORDER BY id DESC", job_id, session_id
         )
 
+    def was_edited(self, session_id: str, *, besides: str) -> bool:
+        """Whether a session was told anything by somebody else than one job."""
+        rows = self._all(MessageRow, "session_id = ?", session_id)
+        return any(row.job_id != besides for row in rows)
+
     def add_job(
         self,
         *,
@@ -415,33 +415,14 @@ class Journal:
             row = found.fetchone()
         return None if row is None else row[0]
 
-    def _migrate(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == VERSION:
-            return
-        with self._transaction():
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
-                raise sqlite3.DatabaseError("a newer avpipe wrote it")
-            if version == 0:
-                for statement in _TABLES.split(";")[:-1]:
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {VERSION}")
-
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._turn:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._turn, transaction(self._db):
+            yield
 
     def _run(self, statement: str, *values: Any) -> None:
         with self._transaction():
-            self._db.execute(statement, values)
+            self._db.execute(statement, tuple(map(_bound, values)))
 
     def _put(self, table: str, **values: Any) -> None:
         names = ", ".join(values)
@@ -457,7 +438,19 @@ class Journal:
         with self._turn:
             found = self._db.execute(f"SELECT {columns} FROM {table} WHERE {where}", values)  # noqa: S608
             names = [column[0] for column in found.description]
-            return tuple(build(dict(zip(names, row, strict=True))) for row in found.fetchall())
+            rows = [map(_unbound, row) for row in found.fetchall()]
+        return tuple(build(dict(zip(names, row, strict=True))) for row in rows)
+
+
+def _bound(value: Any) -> Any:
+    """A value as SQLite takes it: its texts are Unicode, and a path need not be."""
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return os.fsencode(value)
+    return value
+
+
+def _unbound(value: Any) -> Any:
+    return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
 def _session_row(row: dict[str, Any]) -> SessionRow:
