@@ -14,7 +14,7 @@ from pathlib import Path
 
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.process import Child
-from avpipe.errors import ChildFailedError, StalledError
+from avpipe.errors import ChildFailedError, RequestError, StalledError
 from avpipe.recipe import Quality
 
 TRIAL_STALL_S = 15.0
@@ -93,8 +93,22 @@ def encoder(name: str) -> Encoder:
     return {entry.name: entry for entry in (X264, *HARDWARE)}[name]
 
 
-def working_hardware(ffmpeg: Ffmpeg, state_dir: Path) -> tuple[str, ...]:
-    """The names of the hardware encoders that encode a frame on this machine, best first."""
+def working_hardware(
+    ffmpeg: Ffmpeg, state_dir: Path, *, only: str | None = None
+) -> tuple[str, ...]:
+    """The names of the hardware encoders that encode a frame on this machine, best first.
+
+    With `only` that one, or none for the software encoder. Raises RequestError where it does not
+    work here.
+    """
+    found = _working(ffmpeg, state_dir)
+    if only is not None and only not in (X264.name, *found):
+        working = ", ".join((X264.name, *found))
+        raise RequestError(f"the encoder {only} does not work here", hint=f"{working} does")
+    return tuple(name for name in found if only in (None, name))
+
+
+def _working(ffmpeg: Ffmpeg, state_dir: Path) -> tuple[str, ...]:
     cache = state_dir / "encoders.json"
     key = _cache_key(ffmpeg)
     known = _read(cache)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, run
-from avpipe.errors import ChildFailedError, ToolMissingError
+from avpipe.errors import ChildFailedError, OverLimitError, ToolMissingError
 
 OTHER_HINT = "AVPIPE_FFMPEG names it; without that the one that came with avpipe is used"
 INSTALL_HINT = "install it with: pip install imageio-ffmpeg"
@@ -66,24 +67,55 @@ def find(setting: str | None) -> Ffmpeg:
         raise ToolMissingError("no ffmpeg binary was found", hint=INSTALL_HINT) from error
 
 
-def run_ffmpeg(
-    ffmpeg: Ffmpeg, arguments: Sequence[str], doing: str, *, stall_s: float = STALL_S
-) -> Iterator[float]:
-    """Run ffmpeg to its end; yields how many seconds of output are written.
+@contextlib.contextmanager
+def running(
+    ffmpeg: Ffmpeg,
+    arguments: Sequence[str],
+    doing: str,
+    *,
+    stall_s: float = STALL_S,
+    most_bytes: int | None = None,
+) -> Iterator[Iterator[float]]:
+    """Start ffmpeg; gives how many seconds of output are written, until it has ended.
 
     Nothing is heard of it while it moves the index to the front: `stall_s` has to allow for that.
-    Raises ChildFailedError or StalledError.
+    Raises ToolMissingError; in the giving ChildFailedError, StalledError, or OverLimitError as
+    soon as more than `most_bytes` are written.
     """
     argv = [ffmpeg.path, *GLOBAL_ARGUMENTS, *arguments]
     with Child(argv, stall_s=stall_s, memory_bytes=machine_memory_bytes()) as child:
-        written = -1.0
-        for line in child.lines():
-            (key, _, value) = line.partition("=")
-            if key == "out_time_us" and value.isdigit() and int(value) / 1e6 > written:
-                written = int(value) / 1e6
-                child.sign_of_life()
-                yield written
-        child.finish(doing)
+        yield _seconds_written(child, doing, most_bytes)
+
+
+def run_ffmpeg(
+    ffmpeg: Ffmpeg,
+    arguments: Sequence[str],
+    doing: str,
+    *,
+    stall_s: float = STALL_S,
+    most_bytes: int | None = None,
+) -> Iterator[float]:
+    """Run ffmpeg to its end; yields how many seconds of output are written. Errors as `running`."""
+    with running(ffmpeg, arguments, doing, stall_s=stall_s, most_bytes=most_bytes) as seconds:
+        yield from seconds
+
+
+def _seconds_written(child: Child, doing: str, most_bytes: int | None) -> Iterator[float]:
+    written = -1.0
+    for line in child.lines():
+        (key, _, value) = line.partition("=")
+        if key == "out_time_us" and value.isdigit() and int(value) / 1e6 > written:
+            written = int(value) / 1e6
+            child.sign_of_life()
+            yield written
+        elif key == "total_size" and value.isdigit():
+            _require_below(int(value), most_bytes)
+    child.finish(doing)
+
+
+def _require_below(size_bytes: int, most_bytes: int | None) -> None:
+    if most_bytes is not None and size_bytes > most_bytes:
+        raise OverLimitError(f"{size_bytes} bytes are written, and {most_bytes} were allowed")
 
 
 def is_out_of_space(error: ChildFailedError) -> bool:

@@ -11,35 +11,22 @@ from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, pairwise
-from math import ceil, floor
 from typing import Any
 
 import ffmpeg
 
 from avpipe.codecs.encoders import Encoder, encoder
 from avpipe.codecs.index_room import index_options
+from avpipe.codecs.loudness import UNCHANGED, Level, levelled, meter
+from avpipe.codecs.rate import PictureRate
+from avpipe.codecs.sound_nodes import as_one_piece, exactly, limited, resampled, stereo
 from avpipe.codecs.timing import CUT_SUBTITLES, UNTIMED, camera_shift, frame_timing, track_time_base
 from avpipe.media import AudioStream, Hdr, PictureKind, VideoStream
-from avpipe.recipe import AUDIO_BIT_RATE, AUDIO_RATE, CAMERA, Action, Frame, PictureEncode, Recipe
+from avpipe.recipe import AUDIO_RATE, CAMERA, Action, Frame, PictureEncode, Quality, Recipe
 from avpipe.timeline import Segment, Timeline, Track
 
-PEAK_LIMIT = 0.98
-"""Where a sum of sounds or channels is held, linear."""
-RESAMPLER: dict[str, Any] = {
-    "linear_interp": 1,
-    "filter_size": 80,
-    "cutoff": 0.97,
-    "kaiser_beta": 11,
-}
-"""For ratios that no small fractions are. Of a tone up to 20 kHz it leaves at least 110 dB to noise
-(float samples, 44.1, 48 and 96 kHz, 100 ppm; ffmpeg 5.1 and 9); the defaults leave 25 at 44.1 kHz,
-and 61 without the interpolation."""
-RESAMPLER_MARGIN_S = Fraction(1, 20)
-"""What is resampled before and after a stretch, so that its ends know their neighbours."""
-RESAMPLER_PHASES = 1024
-"""Of its filter. Its step is a fraction of these, whose terms must not reach 2^30."""
-LEAST_RATE, MOST_RATE = 8000, 400_000_000
-"""Of the rates that are declared; days of samples times them still fit into 64 bits."""
+WRITE_BYTES = 1 << 20
+"""How much is written at once: ffmpeg's own 32 KiB take a copy of 1 GB a tenth longer."""
 SCALE_MATRICES = {
     "bt470bg": "bt470",
     "bt2020c": "bt2020",
@@ -70,21 +57,48 @@ def source_url(path: str) -> str:
     return f"file:{path}".translate(_AS_TEXT)
 
 
-def audio_arguments(recipe: Recipe, track: int, target: str) -> list[str]:
+def audio_arguments(recipe: Recipe, track: int, target: str, level: Level = UNCHANGED) -> list[str]:
     """The arguments that write one audio track of a recipe as interleaved 32-bit float samples."""
     inputs = _Inputs(recipe, Prepared())
     sound = _tracks(recipe, inputs)[track]
+    if level != UNCHANGED:
+        sound = exactly(levelled(sound, level), recipe.audio_samples)
     node = ffmpeg.output(sound, target, f="f32le", **{"c:a": "pcm_f32le"})
     return _arguments(node)
 
 
-def merge_arguments(recipe: Recipe, prepared: Prepared, target: str) -> list[str]:
-    """The arguments that make the output of a recipe from its inputs and what was prepared."""
+def meter_arguments(recipe: Recipe, track: int) -> list[str]:
+    """The arguments that meter the loudness of one audio track, for `measure_loudness`."""
+    sound = _tracks(recipe, _Inputs(recipe, Prepared()))[track]
+    return arguments_of(meter(sound).global_args("-copyts"))
+
+
+def first_pass_arguments(recipe: Recipe, prepared: Prepared, rate: PictureRate) -> list[str]:
+    """The arguments of a pass over the picture alone that writes no more than its log."""
+    if recipe.encode is None:
+        raise ValueError("a copied picture needs no pass")
+    chosen = encoder(recipe.encode.encoder)
+    picture = _draw(recipe, recipe.encode, chosen, _Inputs(recipe, prepared))
+    options = _options(recipe, recipe.encode, chosen, rate)
+    node = ffmpeg.output(
+        picture, "-", f="null", t=seconds_text(recipe.timeline.duration), **options
+    )
+    return _arguments(node)
+
+
+def merge_arguments(
+    recipe: Recipe, prepared: Prepared, target: str, rate: PictureRate | None = None
+) -> list[str]:
+    """The arguments that make the output of a recipe from its inputs and what was prepared.
+
+    An encoded picture gets its usual quality, or the rate that is given.
+    """
     inputs = _Inputs(recipe, prepared)
     before: dict[str, str] = {}
     options: dict[str, Any] = {
         "f": "mp4",
-        "t": _text(recipe.timeline.duration),
+        "t": seconds_text(recipe.timeline.duration),
+        "blocksize": WRITE_BYTES,
         **index_options(recipe),
         "movie_timescale": AUDIO_RATE,
         "map_metadata": CAMERA,
@@ -99,11 +113,11 @@ def merge_arguments(recipe: Recipe, prepared: Prepared, target: str) -> list[str
         chosen = encoder(recipe.encode.encoder)
         before = dict(chosen.before)
         picture = _draw(recipe, recipe.encode, chosen, inputs)
-        options |= _encode_options(recipe.encode, chosen)
+        options |= _options(recipe, recipe.encode, chosen, rate)
     if prepared.tracks or recipe.audio is Action.COPY:
         options["c:a"] = "copy"
     else:
-        options |= {"c:a": "aac", "b:a": AUDIO_BIT_RATE}
+        options |= {"c:a": "aac", "b:a": recipe.audio_bit_rate}
     sounds = inputs.prepared_tracks() or _tracks(recipe, inputs)
     subtitles = [
         inputs.stream(CAMERA, stream.index) for stream in recipe.camera.subtitles if stream.text
@@ -114,6 +128,25 @@ def merge_arguments(recipe: Recipe, prepared: Prepared, target: str) -> list[str
             options["bsf:s"] = CUT_SUBTITLES
     node = ffmpeg.output(picture, *sounds, *subtitles, target, **options)
     return [text for pair in before.items() for text in (f"-{pair[0]}", pair[1])] + _arguments(node)
+
+
+def sound_file_arguments(recipe: Recipe, tracks: tuple[str, ...], target: str) -> list[str]:
+    """The arguments that make an MP4 of prepared audio tracks, or of a source's own sound alone.
+
+    Titles and chapters are the source's, which gives no stream where the sound was prepared; a
+    graph cannot say that.
+    """
+    source = recipe.recorders[0]
+    before = ["-f", source.container or "", "-protocol_whitelist", "file"]
+    arguments = [*before, "-i", f"file:{source.path}"]
+    for path in tracks:
+        arguments += ["-f", "mov", "-i", f"file:{path}"]
+    own = [f"0:{part.stream}" for part in recipe.timeline.audio]
+    for stream in [f"{number}:a:0" for number in range(1, len(tracks) + 1)] or own:
+        arguments += ["-map", stream]
+    arguments += ["-map_metadata", "0", "-map_chapters", "0", "-c", "copy"]
+    arguments += ["-movflags", "+faststart", "-movie_timescale", str(AUDIO_RATE)]
+    return [*arguments, "-f", "mp4", "-y", f"file:{target}"]
 
 
 def _arguments(node: Any) -> list[str]:
@@ -162,7 +195,7 @@ class _Inputs:
             source_url(info.path),
             f=info.container,
             protocol_whitelist="file",
-            itsoffset=_text(self._shift(source)),
+            itsoffset=seconds_text(self._shift(source)),
         )
 
     def _shift(self, source: int) -> Fraction:
@@ -184,7 +217,12 @@ def _tracks(recipe: Recipe, inputs: _Inputs) -> list[Any]:
     if not timeline.mix:
         return sounds
     mixed = ffmpeg.filter(sounds, "amix", inputs=len(sounds), normalize=0, duration="longest")
-    return [_exactly(_limited(mixed) if _is_sum(timeline) else mixed, recipe.audio_samples)]
+    return [
+        exactly(
+            limited(mixed) if _is_sum(timeline) and recipe.loudness_lufs is None else mixed,
+            recipe.audio_samples,
+        )
+    ]
 
 
 class _Streams:
@@ -208,12 +246,12 @@ class _Streams:
 
     def _prepared(self, part: Segment) -> Any:
         facts = _audio_facts(self._recipe, part)
-        stereo = _stereo(self._inputs.stream(part.source, part.stream), facts)
+        sound = stereo(self._inputs.stream(part.source, part.stream), facts)
         if part.source != CAMERA:
-            return _as_one_piece(stereo, facts)
+            return as_one_piece(sound, facts)
         # The camera's sound belongs to its picture: it is placed by its time stamps.
         rest = camera_shift(self._recipe)[1]
-        return stereo.filter("asetpts", expr=f"PTS+{float(rest):.7f}/TB").filter(
+        return sound.filter("asetpts", expr=f"PTS+{float(rest):.7f}/TB").filter(
             "aresample", sample_rate=AUDIO_RATE, **{"async": 1}, first_pts=0, min_hard_comp=0.01
         )
 
@@ -237,13 +275,13 @@ def _track(recipe: Recipe, track: Track, streams: _Streams) -> Any:
     first = track.segments[0]
     node = _sound(recipe, first, streams)
     if _covers_all(recipe, first):
-        return _exactly(node, recipe.audio_samples)
+        return exactly(node, recipe.audio_samples)
     if _position(first.start):
         node = node.filter("adelay", delays=f"{_position(first.start)}S", all=1)
     for before, after in pairwise(track.segments):
         node = _joined(node, _sound(recipe, after, streams), before, after)
     # What concat and, in ffmpeg 9, adelay tell of times is not that of the samples.
-    return _exactly(node.filter("asetpts", expr="N/SR/TB"), recipe.audio_samples)
+    return exactly(node.filter("asetpts", expr="N/SR/TB"), recipe.audio_samples)
 
 
 def _joined(node: Any, following: Any, before: Segment, after: Segment) -> Any:
@@ -277,7 +315,7 @@ def _sound(recipe: Recipe, part: Segment, streams: _Streams) -> Any:
         node = _corrected(part, _audio_facts(recipe, part), node)
     if len(recipe.timeline.audio) == 1:
         return node  # it is cut with the whole
-    return _faded(_exactly(node, end - first), part, end - first)
+    return _faded(exactly(node, end - first), part, end - first)
 
 
 def _covers_all(recipe: Recipe, part: Segment) -> bool:
@@ -285,39 +323,21 @@ def _covers_all(recipe: Recipe, part: Segment) -> bool:
 
     Its samples are counted from the output's start.
     """
+    if part.source != CAMERA:
+        return False
     shown = recipe.timeline.video
-    return part.source == CAMERA and (part.start, part.end) == (shown.start, shown.end)
+    return (part.start, part.end) == (shown.start, shown.end)
 
 
 def _corrected(part: Segment, facts: AudioStream, node: Any) -> Any:
-    """Samples at the output's rate from the first one of the segment on, its drift taken out.
-
-    `asetrate` takes whole rates, in steps of 20 ppm at 48 kHz. So both rates of the resampling are
-    declared in a finer unit: after two hours the sound was in place to 0.01 us.
-    """
+    """Samples at the output's rate from the first one of the segment on, its drift taken out."""
     if part.speed == 1:
         first = round(part.source_in * AUDIO_RATE)
         node = node.filter("aresample", sample_rate=AUDIO_RATE)
         return node.filter("atrim", start_sample=first).filter("asetpts", expr="N/SR/TB")
     rate = AUDIO_RATE if facts.gaps else facts.sample_rate
-    begin = max(0, floor((part.source_in - RESAMPLER_MARGIN_S) * rate))
-    end = ceil((part.source_out + RESAMPLER_MARGIN_S) * rate)
-    (declared, wanted) = _scaled_rates(part.speed * rate / AUDIO_RATE)
-    node = node.filter("atrim", start_sample=begin, end_sample=end)
-    node = node.filter("asetrate", sample_rate=declared)
-    node = node.filter("aresample", sample_rate=wanted, **RESAMPLER)
-    node = node.filter("asetrate", sample_rate=AUDIO_RATE).filter("asetpts", expr="N/SR/TB")
-    first = round((part.source_in - Fraction(begin, rate)) / part.speed * AUDIO_RATE)
-    return node.filter("atrim", start_sample=first).filter("asetpts", expr="N/SR/TB")
-
-
-def _scaled_rates(ratio: Fraction) -> tuple[int, int]:
-    """Two whole rates of that ratio, to 1e-8: one whose step the resampler can hold exactly."""
-    most = int(MOST_RATE / max(ratio, Fraction(1))) // RESAMPLER_PHASES
-    near = (ratio * RESAMPLER_PHASES).limit_denominator(most)
-    (declared, wanted) = (near.numerator, near.denominator * RESAMPLER_PHASES)
-    scale = ceil(LEAST_RATE / min(declared, wanted))
-    return declared * scale, wanted * scale
+    (source_in, source_out) = (part.source_in, part.source_out)
+    return resampled(node, source_in=source_in, source_out=source_out, rate=rate, by=part.speed)
 
 
 def _faded(node: Any, part: Segment, size: int) -> Any:
@@ -327,38 +347,6 @@ def _faded(node: Any, part: Segment, size: int) -> Any:
     if fall:
         node = node.filter("afade", type="out", start_sample=size - fall, nb_samples=fall)
     return node
-
-
-def _as_one_piece(node: Any, facts: AudioStream) -> Any:
-    """Samples that are counted from the first; declared holes become silence, at 48 kHz."""
-    if facts.gaps:
-        shifted = node.filter("asetpts", expr="PTS-STARTPTS")
-        return shifted.filter(
-            "aresample", sample_rate=AUDIO_RATE, **{"async": 1}, first_pts=0, min_hard_comp=0.01
-        )
-    return node.filter("asetpts", expr="N/SR/TB")
-
-
-def _exactly(node: Any, samples: int) -> Any:
-    padded = node.filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
-    return padded.filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
-
-
-def _stereo(stream: Any, facts: AudioStream) -> Any:
-    if facts.channels == 1:
-        # ffmpeg's own way from mono to stereo costs 3 dB.
-        return stream.filter("pan", args="stereo|c0=c0|c1=c0")
-    if facts.layout is None and facts.channels > 2:
-        # No order is known: the tracks of a recorder, evenly on both sides.
-        share = " + ".join(f"{1 / facts.channels:.6f}*c{n}" for n in range(facts.channels))
-        return stream.filter("pan", args=f"stereo|c0={share}|c1={share}")
-    stereo = stream.filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
-    # In floats ffmpeg keeps the level of the front channels, so that the sum may be too high.
-    return _limited(stereo) if facts.channels > 2 else stereo
-
-
-def _limited(node: Any) -> Any:
-    return node.filter("alimiter", limit=PEAK_LIMIT, level=0, latency=1)
 
 
 def _audio_facts(recipe: Recipe, part: Segment) -> AudioStream:
@@ -376,13 +364,22 @@ def _draw(recipe: Recipe, how: PictureEncode, chosen: Encoder, inputs: _Inputs) 
     if how.deinterlace:
         node = node.filter("bwdif", mode="send_frame", parity="auto", deint="all")
     if how.tone_map is not None:
-        node = _tone_mapped(node, how)
+        node = tone_mapped(node, how.tone_map, how.transfer)
     if recipe.camera.picture is PictureKind.STILL:
         return _repeated(_framed(node, recipe, how, chosen), how)
     if how.frame_ticks is not None:
-        node = node.filter("settb", expr=_ratio(how.time_base))
+        node = node.filter("settb", expr=ratio_text(how.time_base))
         node = node.filter("setpts", expr=f"round(PTS/{how.frame_ticks})*{how.frame_ticks}")
     return _framed(node, recipe, how, chosen)
+
+
+def sampled_picture(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
+    """Frames of a stretch of the source, whatever their times, as the encoder would get them."""
+    if how.deinterlace:
+        node = node.filter("bwdif", mode="send_frame", parity="auto", deint="all")
+    if how.tone_map is not None:
+        node = tone_mapped(node, how.tone_map, how.transfer)
+    return _framed(node, recipe, how, encoder(how.encoder))
 
 
 def _in_rounds(node: Any, facts: VideoStream) -> Any:
@@ -399,7 +396,7 @@ def _in_rounds(node: Any, facts: VideoStream) -> Any:
 
 def _repeated(node: Any, how: PictureEncode) -> Any:
     """One frame, decoded and scaled once, as long as it is wanted."""
-    forever = node.filter("loop", loop=-1, size=1).filter("settb", expr=_ratio(how.time_base))
+    forever = node.filter("loop", loop=-1, size=1).filter("settb", expr=ratio_text(how.time_base))
     return forever.filter("setpts", expr=f"N*{how.frame_ticks}")
 
 
@@ -425,7 +422,7 @@ def _moved(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
         rest += ticks
     if not rest:
         return node
-    node = node.filter("settb", expr=_ratio(how.time_base))
+    node = node.filter("settb", expr=ratio_text(how.time_base))
     return node.filter("setpts", expr=f"PTS+{round(rest / how.time_base)}")
 
 
@@ -444,8 +441,9 @@ def _placed(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
     return late.filter("select", expr="gt(t,0)").filter("setpts", expr="if(eq(N,0),0,PREV_INPTS)")
 
 
-def _tone_mapped(node: Any, how: PictureEncode) -> Any:
-    transfer = how.transfer or ("arib-std-b67" if how.tone_map is Hdr.HLG else "smpte2084")
+def tone_mapped(node: Any, kind: Hdr, transfer: str | None) -> Any:
+    """An HDR picture as SDR."""
+    transfer = transfer or ("arib-std-b67" if kind is Hdr.HLG else "smpte2084")
     linear = node.filter(
         "zscale",
         transferin=transfer,
@@ -478,24 +476,46 @@ def _scaled(node: Any, recipe: Recipe, how: PictureEncode) -> Any:
     return node
 
 
-def _encode_options(how: PictureEncode, chosen: Encoder) -> dict[str, Any]:
+def _options(
+    recipe: Recipe, how: PictureEncode, chosen: Encoder, rate: PictureRate | None
+) -> dict[str, Any]:
+    """The output options of a recipe's picture: of its usual quality, or of the rate given."""
+    if rate is None:
+        return encode_options(chosen, how.quality, how.time_base)
+    common = _common_options(chosen, how.time_base)
+    return common | rate.options(how.quality, _frames_a_second(recipe, how))
+
+
+def _frames_a_second(recipe: Recipe, how: PictureEncode) -> float:
+    if how.frame_ticks is not None:
+        return float(1 / (how.frame_ticks * how.time_base))
+    return float(recipe.camera.video[0].frame_rate or 30)
+
+
+def encode_options(chosen: Encoder, quality: Quality, time_base: Fraction) -> dict[str, Any]:
+    """The output options of an encoded picture."""
+    keys = {"force_key_frames": f"expr:gte(t,n_forced*{GOP_S})"}
+    return _common_options(chosen, time_base) | keys | chosen.options[quality]
+
+
+def _common_options(chosen: Encoder, time_base: Fraction) -> dict[str, Any]:
     options: dict[str, Any] = {"c:v": chosen.name, "fps_mode": "vfr"}
-    options["enc_time_base:v"] = _ratio(how.time_base)
+    options["enc_time_base:v"] = ratio_text(time_base)
     options |= {
         "color_primaries": "bt709",
         "color_trc": "bt709",
         "colorspace": "bt709",
         "color_range": "tv",
         "profile:v": "high",
-        "force_key_frames": f"expr:gte(t,n_forced*{GOP_S})",
     }
-    return options | chosen.options[how.quality]
+    return options
 
 
-def _text(value: Fraction) -> str:
+def seconds_text(value: Fraction) -> str:
     """Seconds as ffmpeg reads them: it keeps microseconds."""
     return f"{float(value):.6f}"
 
 
-def _ratio(value: Fraction) -> str:
+def ratio_text(value: Fraction) -> str:
+    """A fraction as ffmpeg reads it."""
     return f"{value.numerator}/{value.denominator}"

@@ -7,14 +7,17 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 from avpipe import jsonform
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.measure import Measured
 from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, python_argv
+from avpipe.codecs.stretches import FrameIndex, Stretch
 from avpipe.errors import ChildFailedError, StalledError
 from avpipe.media import MediaInfo, Problem, Severity
+from avpipe.recipe import AUDIO_BIT_RATE
 
 WORKER = "avpipe.codecs.worker"
 PROBE_STALL_S = 60.0
@@ -24,16 +27,22 @@ SLOWEST_BYTES_A_SECOND = 1e6
 """What the slowest disk and decoder take, so that a large file is not held to be a stall."""
 
 
-def probe_files(paths: Sequence[str]) -> Iterator[MediaInfo]:
+def probe_files(
+    paths: Sequence[str], meanwhile: Callable[[], object] | None = None
+) -> Iterator[MediaInfo]:
     """The facts of each file, in order. A file that crashes the decoder is unreadable.
 
-    Raises InputMissingError where one is not there.
+    `meanwhile` is called once, while they are being found. Raises InputMissingError where one is
+    not there.
     """
     left = list(paths)
     while left:
         try:
             some = left[:FILES_AT_ONCE]
-            for form in _results("probe", *some, doing="probing", stall_s=PROBE_STALL_S):
+            (then, meanwhile) = (meanwhile, None)
+            for form in _results(
+                "probe", *some, doing="probing", stall_s=PROBE_STALL_S, meanwhile=then
+            ):
                 yield jsonform.decode(MediaInfo, form)
                 del left[0]
         except (ChildFailedError, StalledError) as error:
@@ -88,15 +97,40 @@ def draw_picture(source: str, target: str) -> None:
     list(_results("draw", source, target, doing="reading the picture"))
 
 
+def index_frames(path: str, stream: int, rate: Fraction, start: Fraction) -> FrameIndex:
+    """Where the frames of an H.264 stream are. Raises ChildFailedError or StalledError."""
+    numbers = (str(stream), str(rate), str(start))
+    stall_s = patience_s(os.path.getsize(path))  # noqa: PTH202
+    (form,) = _results("frames", path, *numbers, doing="reading the video", stall_s=stall_s)
+    return jsonform.decode(FrameIndex, form)
+
+
+def splice(stretches: Sequence[Stretch], rate: Fraction, target: str) -> list[int]:
+    """Put stretches of H.264 together; gives the frames at which a joint does not decode well.
+
+    Raises ChildFailedError or StalledError.
+    """
+    text = jsonform.dumps(tuple(stretches))
+    stall_s = patience_s(sum(os.path.getsize(one.path) for one in stretches))  # noqa: PTH202
+    doing = "putting the video together"
+    (found,) = _results("splice", target, str(rate), text, doing=doing, stall_s=stall_s)
+    return [int(frame) for frame in found]
+
+
 def encode_audio(
-    ffmpeg: Ffmpeg, arguments: Sequence[str], target: str, *, workers: int
+    ffmpeg: Ffmpeg,
+    arguments: Sequence[str],
+    target: str,
+    *,
+    workers: int,
+    bit_rate: int = AUDIO_BIT_RATE,
 ) -> Iterator[int]:
     """Encode to AAC what ffmpeg writes to its standard output; yields the samples done.
 
     Raises ChildFailedError or StalledError.
     """
     decoder_argv = (ffmpeg.path, "-hide_banner", "-nostdin", "-v", "error", *arguments)
-    encoder_argv = python_argv(WORKER, "aac", target, str(workers))
+    encoder_argv = python_argv(WORKER, "aac", target, str(workers), str(bit_rate))
     memory = machine_memory_bytes()
     with (
         Child(decoder_argv, memory_bytes=memory) as decoder,
@@ -117,9 +151,17 @@ def patience_s(size_bytes: int) -> float:
     return STALL_S + size_bytes / SLOWEST_BYTES_A_SECOND
 
 
-def _results(task: str, *arguments: str, doing: str, stall_s: float = STALL_S) -> Iterator[Any]:
+def _results(
+    task: str,
+    *arguments: str,
+    doing: str,
+    stall_s: float = STALL_S,
+    meanwhile: Callable[[], object] | None = None,
+) -> Iterator[Any]:
     argv = python_argv(WORKER, task, *arguments)
     with Child(argv, stall_s=stall_s, memory_bytes=machine_memory_bytes()) as child:
+        if meanwhile is not None:
+            meanwhile()
         for line in child.lines():
             child.sign_of_life()
             yield json.loads(line)

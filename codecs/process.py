@@ -40,8 +40,9 @@ _STOPPING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 _PR_SET_PDEATHSIG = 1
-_GUARD = "read -r end; kill -s KILL -- -$1"
-"""Reads until avpipe's end of the pipe is closed, by whatever ended it; then ends the group."""
+_GUARD = "read -r group || exit; read -r end; kill -s KILL -- -$group"
+"""Is told the group by its first process, and reads on until avpipe's end of the pipe is closed,
+by whatever ended it; then ends the group."""
 _SAYS_NOTHING = frozenset(("Conversion failed!",))
 """Last words of ffmpeg that tell nobody anything."""
 
@@ -70,9 +71,12 @@ class Child:
         self._threads: list[threading.Thread] = []
         with contextlib.ExitStack() as unless_started:
             with _signals_held():
-                self._popen = _spawn(self.argv, stdin, stdout, memory_bytes, env)
+                self._guard = _start_guard()
+                unless_started.callback(self._dismiss_guard)
+                told = self._guard.stdin if self._guard is not None else None
+                setup = _child_setup(memory_bytes, told)
+                self._popen = _spawn(self.argv, stdin, stdout, setup, env)
                 unless_started.callback(self.close)
-                self._guard = _guard_group(self._popen.pid)
                 for work in (self._drain, self._watch):
                     self._threads.append(threading.Thread(target=work, daemon=True))
                     self._threads[-1].start()
@@ -130,6 +134,11 @@ class Child:
                 returncode=returncode,
             )
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, without waiting; `close` has still to be called."""
+        if self._popen.poll() is None:
+            self._signal_group(signal.SIGTERM)
+
     def close(self) -> None:
         """End the child and its own children, where they still run, and reap it."""
         if self._popen.poll() is None:
@@ -157,12 +166,15 @@ class Child:
         """Put away what belongs to a child that has ended."""
         self._ended.set()
         self._kill_group()  # what it started and left behind
+        self._dismiss_guard()
+        for thread in self._threads:
+            thread.join(TERMINATE_GRACE_S)  # a process that left the group may hold the pipe
+
+    def _dismiss_guard(self) -> None:
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.kill()  # before its pipe is closed: it has nobody to end any more
             self._guard.wait()
             self._guard.stdin.close()
-        for thread in self._threads:
-            thread.join(TERMINATE_GRACE_S)  # a process that left the group may hold the pipe
 
     def _kill_group(self) -> None:
         self._signal_group(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
@@ -236,7 +248,7 @@ def _spawn(
     argv: tuple[str, ...],
     stdin: IO[bytes] | int | None,
     stdout: int,
-    memory_bytes: int | None,
+    setup: Callable[[], None] | None,
     env: dict[str, str] | None,
 ) -> subprocess.Popen[bytes]:
     try:
@@ -247,7 +259,7 @@ def _spawn(
             stderr=subprocess.PIPE,
             env=env,
             process_group=0,  # Ctrl-C on a terminal is for avpipe alone, which ends its children
-            preexec_fn=_child_setup(memory_bytes),
+            preexec_fn=setup,
         )
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC):
@@ -255,16 +267,20 @@ def _spawn(
         raise
 
 
-def _guard_group(group: int) -> subprocess.Popen[bytes] | None:
-    """Start the shell that ends a process group when avpipe is gone."""
+def _start_guard() -> subprocess.Popen[bytes] | None:
+    """Start the shell that ends a process group when avpipe is gone.
+
+    Before the group is: avpipe may be killed at any moment after that.
+    """
     if sys.platform == "win32":
         return None
     try:
         return subprocess.Popen(
-            ("/bin/sh", "-c", _GUARD, "avpipe-guard", str(group)),
+            ("/bin/sh", "-c", _GUARD, "avpipe-guard"),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            bufsize=0,
             start_new_session=True,
         )
     except FileNotFoundError:
@@ -294,7 +310,8 @@ def _signals_held() -> Iterator[None]:
             signal.raise_signal(again)
 
 
-def _child_setup(memory_bytes: int | None) -> Callable[[], None] | None:
+def _child_setup(memory_bytes: int | None, guard: IO[bytes] | None) -> Callable[[], None] | None:
+    """What a child does before its program: its signals and bounds, and its group told a guard."""
     if sys.platform == "win32":
         return None
     prctl = _prctl()
@@ -305,6 +322,9 @@ def _child_setup(memory_bytes: int | None) -> Callable[[], None] | None:
             prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:  # avpipe died before the line above
                 os.kill(os.getpid(), signal.SIGKILL)
+        if guard is not None:
+            with contextlib.suppress(OSError):  # it was ended by somebody else
+                guard.write(b"%d\n" % os.getpid())
         _lower_limit(resource.RLIMIT_CORE, 0)
         if memory_bytes is not None:
             # Not the address space: each thread reserves some that it never uses, and a GPU's

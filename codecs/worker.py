@@ -7,9 +7,11 @@ output. A file that crashes a decoder takes this process down and not the user's
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
+from fractions import Fraction
 
 from avpipe import jsonform
 from avpipe.errors import AvpipeError
@@ -44,11 +46,32 @@ def draw(source: str, target: str) -> None:
     write_frames(source, target)
 
 
-def aac(target: str, workers: str) -> None:
+def aac(target: str, workers: str, bit_rate: str) -> None:
     """Encode the float samples of standard input, printing how many are done."""
     from avpipe.codecs.aac import encode_stream
 
-    encode_stream(sys.stdin.buffer, target, workers=int(workers), report=_print)
+    encode_stream(
+        sys.stdin.buffer, target, workers=int(workers), bit_rate=int(bit_rate), report=_print
+    )
+
+
+def frames(path: str, stream: str, rate: str, start: str) -> None:
+    """Print where the frames of an H.264 stream are."""
+    from avpipe.codecs.splice import index_frames
+
+    found = index_frames(path, int(stream), Fraction(rate), Fraction(start))
+    _print(jsonform.encode(found))
+
+
+def splice(target: str, rate: str, form: str) -> None:
+    """Put stretches together, and print the joints that do not decode as their sides do."""
+    from avpipe.codecs.splice import damaged_joints
+    from avpipe.codecs.splice import splice as write
+    from avpipe.codecs.stretches import Stretch
+
+    stretches = [jsonform.decode(Stretch, one) for one in json.loads(form)]
+    write(stretches, Fraction(rate), target)
+    _print(damaged_joints(target, stretches))
 
 
 def _print(form: object) -> None:
@@ -68,7 +91,7 @@ def _reason(error: Exception) -> str:
 
 
 TASKS: dict[str, Callable[..., None]] = {
-    task.__name__: task for task in (probe, measure, draw, aac)
+    task.__name__: task for task in (probe, measure, draw, aac, frames, splice)
 }
 
 
@@ -84,4 +107,7 @@ def main(task: str, *arguments: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    code = main(*sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # to take PyAV down in order takes 15 ms, and leaves nothing better

@@ -1,0 +1,164 @@
+"""Short samples of a picture: taken once without loss, encoded at some rates, and compared.
+
+They are raw H.264, so that stretches can be put one after the other and their frames be counted
+without a container.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from avpipe.codecs.ffmpeg import Ffmpeg, run_ffmpeg
+from avpipe.codecs.graph import arguments_of, sampled_picture, source_url
+from avpipe.codecs.rate import PictureRate
+from avpipe.recipe import Quality, Recipe
+
+KEY_UNIT, OTHER_UNIT = 5, 1
+"""The types of H.264's units (7.4.1) that hold a key frame, and another one."""
+EVERY_NTH = 3
+"""Of the frames that are compared: a third of them tells the same to 0.2 of 100."""
+VMAF = "libvmaf"
+_USUAL_RATE = Fraction(30)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Samples:
+    """Stretches of a picture, without loss, one after the other."""
+
+    path: Path
+    frame_rate: Fraction
+    """Of frames that come at no constant rate, the mean."""
+    quality: Quality
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncodedSamples:
+    """The same, encoded."""
+
+    path: Path
+    frames: int
+    key_frames: int
+    key_bytes: int
+    other_bytes: int
+
+
+def take_samples(
+    ffmpeg_found: Ffmpeg,
+    recipe: Recipe,
+    windows: Sequence[tuple[float, float]],
+    folder: Path,
+) -> Iterator[int | Samples]:
+    """Take stretches of a recipe's picture, as they would be encoded.
+
+    `windows` are starts and lengths in seconds of the source. Yields how many are taken, and last
+    the samples. Raises ChildFailedError or StalledError.
+    """
+    if recipe.encode is None:
+        raise ValueError("a copied picture has no samples")
+    whole = folder / "samples.h264"
+    part = folder / "part.h264"
+    with whole.open("wb") as file:
+        for number, (start, length) in enumerate(windows, 1):
+            arguments = _window_arguments(recipe, start, length, part)
+            list(run_ffmpeg(ffmpeg_found, arguments, "taking samples of the video"))
+            file.write(part.read_bytes())
+            yield number
+    part.unlink()
+    yield Samples(
+        path=whole,
+        frame_rate=recipe.camera.video[0].frame_rate or _USUAL_RATE,
+        quality=recipe.encode.quality,
+        size=(recipe.timeline.width, recipe.timeline.height),
+    )
+
+
+def encode_samples(
+    ffmpeg_found: Ffmpeg, samples: Samples, size: tuple[int, int], crf: float
+) -> EncodedSamples:
+    """Encode samples at a size and a constant quality. Errors as those of `take_samples`."""
+    target = samples.path.with_name(f"{size[0]}x{size[1]}-{crf:.2f}.h264")
+    node = _read(samples.path, samples.frame_rate)
+    if size != samples.size:
+        node = _scaled(node, size)
+    rate = PictureRate(crf=crf).options(samples.quality, float(samples.frame_rate))
+    options: dict[str, Any] = {"c:v": "libx264", "profile:v": "high", "f": "h264", **rate}
+    arguments = _arguments(ffmpeg.output(node, source_url(str(target)), **options))
+    list(run_ffmpeg(ffmpeg_found, arguments, "encoding samples of the video"))
+    return _counted(target)
+
+
+def compare_samples(
+    ffmpeg_found: Ffmpeg, samples: Samples, encoded: EncodedSamples, *, threads: int
+) -> float:
+    """The VMAF of encoded samples, seen at the full size. Errors as those of `take_samples`."""
+    log = encoded.path.with_suffix(".json")
+    (made, true) = (
+        # Frames are paired by their number: raw H.264 has no times.
+        _read(path, samples.frame_rate).filter("setpts", expr=f"N/({float(samples.frame_rate)}*TB)")
+        for path in (encoded.path, samples.path)
+    )
+    made = _scaled(made, samples.size)
+    score = ffmpeg.filter(
+        [made, true],
+        VMAF,
+        log_fmt="json",
+        log_path=str(log),
+        n_threads=threads,
+        n_subsample=EVERY_NTH,
+    )
+    arguments = _arguments(ffmpeg.output(score, "-", f="null"))
+    list(run_ffmpeg(ffmpeg_found, arguments, "comparing samples of the video"))
+    return float(json.loads(log.read_bytes())["pooled_metrics"]["vmaf"]["mean"])
+
+
+def _window_arguments(recipe: Recipe, start: float, length: float, target: Path) -> list[str]:
+    (camera, how) = (recipe.camera, recipe.encode)
+    if how is None:
+        raise ValueError("a copied picture has no samples")
+    source = ffmpeg.input(
+        source_url(camera.path),
+        f=camera.container,
+        protocol_whitelist="file",
+        ss=f"{start:.6f}",
+        t=f"{length:.6f}",
+    )
+    node = sampled_picture(source[str(recipe.timeline.video.stream)], recipe, how)
+    lossless = {"c:v": "libx264", "preset": "ultrafast", "qp": 0, "fps_mode": "passthrough"}
+    return _arguments(ffmpeg.output(node, source_url(str(target)), f="h264", **lossless))
+
+
+def _read(path: Path, frame_rate: Fraction) -> Any:
+    rate = f"{frame_rate.numerator}/{frame_rate.denominator}"
+    return ffmpeg.input(source_url(str(path)), f="h264", framerate=rate)["v:0"]
+
+
+def _scaled(node: Any, size: tuple[int, int]) -> Any:
+    return node.filter("scale", width=size[0], height=size[1], flags="bicubic+accurate_rnd")
+
+
+def _arguments(node: Any) -> list[str]:
+    return arguments_of(node.overwrite_output())
+
+
+def _counted(path: Path) -> EncodedSamples:
+    """What the key frames and the others of raw H.264 take; x264 writes one unit a frame."""
+    units = path.read_bytes().split(b"\x00\x00\x01")[1:]
+    sizes: dict[int, list[int]] = {KEY_UNIT: [], OTHER_UNIT: []}
+    for unit in units:
+        if unit and unit[0] & 31 in sizes:
+            sizes[unit[0] & 31].append(len(unit) + 4)
+    return EncodedSamples(
+        path=path,
+        frames=sum(len(found) for found in sizes.values()),
+        key_frames=len(sizes[KEY_UNIT]),
+        key_bytes=sum(sizes[KEY_UNIT]),
+        other_bytes=sum(sizes[OTHER_UNIT]),
+    )

@@ -1,0 +1,28 @@
+"""Frames of a video by their numbers: what is found in a file, and what is taken of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrameIndex:
+    """Where the frames of a stream are."""
+
+    frames: int
+    key_frames: tuple[int, ...]
+    """Those that are IDR pictures, and the number of frames."""
+    steady: bool
+    """Whether each frame is where the frame rate puts it, the first one at the stream's start."""
+    parameter_id: int | None
+    """One that the stream's parameter sets do not use; None where they cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stretch:
+    """Frames of a file, in the order of presentation."""
+
+    path: str
+    stream: int
+    first: int
+    count: int
