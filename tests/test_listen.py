@@ -399,4 +399,5 @@ def test_time_code_narrows_the_search(tmp_path: Path, monkeypatch: pytest.Monkey
     silent = replace(first, audio=())
     guess = align_files(silent, told, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
     assert (guess.verdict, guess.reason) == (Verdict.UNCERTAIN, Doubt.NO_AUDIO)
-    assert guess.offset_s == -6.0
+    assert guess.offset_s is not None
+    assert abs(guess.offset_s + 6) <= 2  # what is seen and heard at once, as near as that

@@ -13,10 +13,11 @@ from avpipe.codecs.listening import MIX, Stretch, Track, camera_track, recorder_
 from avpipe.listen.crew import Crew
 from avpipe.listen.hearing import Hearing, Wave, around, samples_of, whole
 from avpipe.listen.hints import first_guess
+from avpipe.listen.slate import guess
 from avpipe.listen.store import Store
 from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
 from avpipe.sync.engine import Found, Residual, align
-from avpipe.updates import Progress
+from avpipe.updates import Progress, result_of
 
 STAGE = "listen"
 LONG_S = 1200.0
@@ -34,13 +35,7 @@ def align_files(video: MediaInfo, audio: MediaInfo, *, ffmpeg: Ffmpeg, cores: in
 
     Raises ChildFailedError or StalledError where a file cannot be decoded.
     """
-    steps = align_steps(video, audio, ffmpeg=ffmpeg, cores=cores)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Alignment = end.value
-            return result
+    return result_of(align_steps(video, audio, ffmpeg=ffmpeg, cores=cores))
 
 
 def align_steps(
@@ -69,7 +64,7 @@ def listen(
     """As `align_steps`, with what a picture shows; for `waves` both files are decoded whole."""
     began = time.monotonic()
     if not video.audio or not audio.audio:
-        return Heard(alignment=_unheard(video, audio))
+        return _timed(Heard(alignment=guess(video, audio, ffmpeg, Doubt.NO_AUDIO)), began)
     best: Heard | None = None
     for stream in video.audio[:_MOST_TRACKS]:
         tracks = (camera_track(video, stream), recorder_track(audio))
@@ -79,8 +74,14 @@ def listen(
         if best.alignment.verdict is Verdict.MATCHED:
             break
     assert best is not None
+    if best.alignment.reason is Doubt.SILENT:
+        best = replace(best, alignment=guess(video, audio, ffmpeg, Doubt.SILENT))
+    return _timed(best, began)
+
+
+def _timed(heard: Heard, began: float) -> Heard:
     elapsed_s = round(time.monotonic() - began, 3)
-    return replace(best, alignment=replace(best.alignment, elapsed_s=elapsed_s))
+    return replace(heard, alignment=replace(heard.alignment, elapsed_s=elapsed_s))
 
 
 def _worth(found: Alignment) -> tuple[int, float]:
@@ -174,7 +175,7 @@ def _compared(hearings: tuple[Hearing, Hearing], ears: Ears) -> Heard:
     found = align(camera.source(), recorder.source())
     lead_s = camera.track.lead_s
     return Heard(
-        alignment=_alignment(found, lead_s),
+        alignment=as_alignment(found, lead_s),
         camera=camera.wave(found.channels[0]) if ears.waves else None,
         recorder=recorder.wave(found.channels[1]) if ears.waves else None,
         residuals=tuple(replace(one, time_s=one.time_s + lead_s) for one in found.residuals),
@@ -228,7 +229,7 @@ def _length_s(stretch: Stretch, track: Track) -> float:
     return max(end - stretch.begin_s, 0.0)
 
 
-def _alignment(found: Found, lead_s: float) -> Alignment:
+def as_alignment(found: Found, lead_s: float) -> Alignment:
     """The result on the time line of the picture, which the camera's sound joins at `lead_s`."""
     return Alignment(
         method=AlignmentMethod.CONTENT,
@@ -245,20 +246,4 @@ def _alignment(found: Found, lead_s: float) -> Alignment:
             replace(other, offset_s=other.offset_s + lead_s) for other in found.candidates
         ),
         inverted=found.inverted,
-    )
-
-
-def _unheard(video: MediaInfo, audio: MediaInfo) -> Alignment:
-    """Of a video without sound: what the tags of both say is a guess, and no more."""
-    hint = first_guess(video, audio)
-    return Alignment(
-        method=AlignmentMethod.CONTENT,
-        verdict=Verdict.UNRELATED if hint is None else Verdict.UNCERTAIN,
-        offset_s=None if hint is None else hint.offset_s,
-        drift_ppm=None if hint is None else 0.0,
-        offset_error_s=None if hint is None else hint.within_s,
-        confidence=0.0,
-        overlap_s=0.0,
-        reason=Doubt.NO_AUDIO,
-        elapsed_s=0.0,
     )

@@ -11,6 +11,8 @@ from avpipe.media import MediaInfo
 
 TIMECODE_WITHIN_S = 2.0
 """Devices that were set to one time code drift apart by some frames a day."""
+EXACT_WITHIN_S = 0.1
+"""Two files of one recorder by its own time code."""
 RECORDED_WITHIN_S = 5.0
 """Clocks that are set by hand or by a network, told in whole seconds."""
 _DAY_S = 86_400
@@ -41,6 +43,15 @@ def first_guess(video: MediaInfo, audio: MediaInfo) -> Hint | None:
             offset = (offset + _DAY_S / 2) % _DAY_S - _DAY_S / 2
         if _overlap(offset, within_s, video, audio):
             return Hint(offset_s=offset, within_s=within_s)
+    return None
+
+
+def began(info: MediaInfo) -> Hint | None:
+    """When a recording began: seconds since 1970 or, by a time code alone, since midnight."""
+    for find, within_s in ((_time_of_day, EXACT_WITHIN_S), (_recorded, RECORDED_WITHIN_S)):
+        moment = find(info)
+        if moment is not None:
+            return Hint(offset_s=float(moment), within_s=within_s)
     return None
 
 

@@ -353,6 +353,8 @@ def conclude(take: Take, pair: tuple[int, int], places: Sequence[Place]) -> Foun
     near, near_share = close_contest(take, main.fine, (main.begin_s, main.end_s))
     evidence = _evidence(best, main, found, [c for _, c in contests], (near, near_share))
     verdict, reason = judge(evidence)
+    if found.doubtful and verdict is Verdict.MATCHED:
+        verdict, reason = Verdict.UNCERTAIN, Doubt.AMBIGUOUS
     if verdict is Verdict.UNRELATED:
         return _nothing(Doubt.UNRELATED, evidence)
     weights = [float(np.exp(-(max(c.margin, 0.0) ** 2) / 2)) for _, c in contests]

@@ -339,6 +339,8 @@ def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
             else scale
         )
     left = error - level - slope * (time - middle)
+    if not np.any(np.abs(left) < 4 * scale):
+        return None  # no pick is near what all of them together say
     lag_error, slope_error = _errors(time - middle, left, power, scale)
     return Fine(
         line=Map(lag_s=line.lag_s + level - slope * middle, slope=line.slope + slope),

@@ -25,6 +25,11 @@ _SLOPE_MARGIN = 2e-6
 _QUIET = 0.25
 _SNAP_S = 0.2
 _MARGIN_WINDOWS = 3.5
+_ALIKE = 0.8
+"""Of the height of the best line of a stretch: what fits nearly as well."""
+_CLEAR_LEAP = 2.0
+"""How many times farther from the other parts a rival has to be that fits as well."""
+_Stretch = tuple[Map, tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +49,8 @@ class Survey:
     """In the order of time."""
     lost_s: float
     """How much at its ends or between parts no line holds in, although there is sound."""
+    doubtful: bool = False
+    """Whether a part would fit as well elsewhere, where it would be as near to the others."""
 
     @property
     def weight(self) -> float:
@@ -94,18 +101,44 @@ def survey(
         return Survey(parts=(main,), lost_s=0.0)
     parts = [main]
     lost = _leavings(take, parts, main, (begin, end), (True, True))
+    doubtful = False
     if len(parts) > 1:
-        parts = _one_clock(_in_order(parts))
+        parts, doubtful = _settled(take, parts)
+        parts, missing = _filled(take, _in_order(parts))
+        lost += missing
+        parts = _one_clock(parts)
         parts = _joined(take, parts)
+        parts[0] = replace(parts[0], begin_s=_reached(take, parts[0], 0))
+        parts[-1] = replace(parts[-1], end_s=_reached(take, parts[-1], 1))
     parts[0] = replace(parts[0], begin_s=_snapped(parts[0].begin_s, take, parts[0], 0))
     parts[-1] = replace(parts[-1], end_s=_snapped(parts[-1].end_s, take, parts[-1], 1))
-    return Survey(parts=tuple(parts), lost_s=lost)
+    return Survey(parts=tuple(parts), lost_s=lost, doubtful=doubtful)
 
 
 def _snapped(time_s: float, take: Take, part: Part, end: int) -> float:
     """An end of the whole, put on the exact line's end where it is the coarse line's."""
     exact = take.overlap(part.fine.line)[end]
     return exact if abs(exact - time_s) < _SNAP_S else time_s
+
+
+def _slope_error(fine: Fine) -> float:
+    """How far the drift beside a measured line may be from its own."""
+    return max(3 * fine.slope_error, _SLOPE_MARGIN)
+
+
+def _reached(take: Take, part: Part, end: int) -> float:
+    """How far the first or the last part goes on outwards on its line."""
+    here = (part.begin_s, part.end_s)[end]
+    exact = take.overlap(part.fine.line)[end]
+    if abs(exact - here) < _LEAST_S:
+        return here
+    fine = part.fine
+    stack = Stack(line=fine.line, height=fine.height, rival=fine.rival, inverted=fine.inverted)
+    ends = (exact, part.end_s) if end == 0 else (part.begin_s, exact)
+    whole = _measured(take, fine.line, ends, stack, _slope_error(fine))
+    if whole is None or not _same(whole, part):
+        return here
+    return min(here, whole.begin_s) if end == 0 else max(here, whole.end_s)
 
 
 def _measured(
@@ -171,21 +204,16 @@ def _another(
     take: Take, parts: Sequence[Part], fine: Fine, gap: tuple[float, float], *, head: bool
 ) -> tuple[Part, tuple[float, float]] | None:
     """Find the line of a stretch that none of the parts holds in, and where it holds."""
-    slope_error = max(3 * fine.slope_error, _SLOPE_MARGIN)
+    slope_error = _slope_error(fine)
     lines = [fine.line]
     lines += region_lines(take.ours, take.theirs, *gap, take.rate, fine.line.slope)
-    best: tuple[Stack, Map, tuple[float, float]] | None = None
+    possible = []
     for line in lines:
         begin, end = take.overlap(line)
-        begin, end = max(begin, gap[0]), min(end, gap[1])
-        if end - begin < _LEAST_S or not _feasible(line, fine.line, (begin, end), head=head):
-            continue
-        windows = take.windows(begin, end)
-        stack = scan(take.camera, take.recorder, line, windows, slope_error=slope_error)
-        if stack is None or stack.inverted != fine.inverted:
-            continue
-        if best is None or stack.height > best[0].height:
-            best = stack, line, (begin, end)
+        ends = max(begin, gap[0]), min(end, gap[1])
+        if ends[1] - ends[0] >= _LEAST_S and _feasible(line, fine.line, ends, head=head):
+            possible.append((line, ends))
+    best = _highest(take, possible, fine, slope_error)
     if best is None or best[0].height < _LEAST_HEIGHT:
         return None
     stack, line, ends = best
@@ -193,6 +221,88 @@ def _another(
     if new is None or any(_same(new, part) for part in parts) or not _better(take, new, fine):
         return None
     return new, ends
+
+
+def _highest(
+    take: Take, lines: Sequence[_Stretch], fine: Fine, slope_error: float
+) -> tuple[Stack, Map, tuple[float, float]] | None:
+    """The line that stands highest, each between its ends; of the polarity of `fine`."""
+    stacks = _stacks(take, lines, fine, slope_error)
+    return max(stacks, key=lambda one: one[0].height, default=None)
+
+
+def _stacks(
+    take: Take, lines: Sequence[_Stretch], fine: Fine, slope_error: float
+) -> list[tuple[Stack, Map, tuple[float, float]]]:
+    """Each line's stack between its ends, where it has the polarity of `fine`."""
+    found = []
+    for line, ends in lines:
+        windows = take.windows(*ends)
+        stack = scan(take.camera, take.recorder, line, windows, slope_error=slope_error)
+        if stack is not None and stack.inverted == fine.inverted:
+            found.append((stack, line, ends))
+    return found
+
+
+def _settled(take: Take, parts: Sequence[Part]) -> tuple[list[Part], bool]:
+    """Parts on the lines that fit their own stretches best, and whether one is in doubt.
+
+    A line was chosen for all that was left at the time: in music that repeats itself another may
+    have stood higher there than any of the true ones. Of lines that fit as well that one is taken
+    that is nearest to those before and after: recorders lose less rather than more.
+    """
+    main = max(parts, key=lambda part: part.end_s - part.begin_s)
+    out, doubtful = [main], False
+    for part in sorted(parts, key=lambda part: part.begin_s - part.end_s)[1:]:
+        (own, doubt) = _settled_one(take, part, [*out, *parts])
+        out += own
+        doubtful |= doubt
+    return out, doubtful
+
+
+def _settled_one(take: Take, part: Part, parts: Sequence[Part]) -> tuple[list[Part], bool]:
+    ends = (part.begin_s, part.end_s)
+    if ends[1] - ends[0] < _LEAST_S:
+        return [part], False
+    slope_error = _slope_error(part.fine)
+    lines = region_lines(take.ours, take.theirs, *ends, take.rate, part.fine.line.slope)
+    inside = []
+    for line in (part.fine.line, *lines):
+        (begin, end) = take.overlap(line)
+        if begin <= ends[0] + _SNAP_S and end >= ends[1] - _SNAP_S:
+            inside.append((line, ends))
+    stacks = _stacks(take, inside, part.fine, slope_error)
+    top = max((stack.height for stack, _, _ in stacks), default=0.0)
+    alike = [one for one in stacks if one[0].height > max(_ALIKE * top, _LEAST_HEIGHT)]
+    if not alike:
+        return [part], False
+    around = _around(part, parts)
+    alike.sort(key=lambda one: _leap(one[0].line, part, around))
+    (own, *others) = (_leap(stack.line, part, around) for stack, _, _ in alike)
+    doubtful = any(own + 1 < leap < _CLEAR_LEAP * own for leap in others)
+    (stack, line, _) = alike[0]
+    new = _measured(take, line, ends, stack, slope_error)
+    if new is None or _same(new, part):
+        return [part], doubtful
+    found = [new]
+    _leavings(take, found, new, ends, (False, False))
+    return found, doubtful
+
+
+def _around(part: Part, parts: Sequence[Part]) -> list[Part]:
+    """The parts before and after one."""
+    before = [one for one in parts if one.end_s <= part.begin_s + _LOOSE_S and one is not part]
+    after = [one for one in parts if one.begin_s >= part.end_s - _LOOSE_S and one is not part]
+    last = max(before, key=lambda one: one.end_s, default=None)
+    first = min(after, key=lambda one: one.begin_s, default=None)
+    return [one for one in (last, first) if one is not None]
+
+
+def _leap(line: Map, part: Part, around: Sequence[Part]) -> float:
+    """How many seconds are lost between a part on a line and the nearer of those around it."""
+    middle = (part.begin_s + part.end_s) / 2
+    heard = line.recorder_time(middle)
+    return min((abs(heard - one.fine.line.recorder_time(middle)) for one in around), default=0.0)
 
 
 def _feasible(line: Map, main: Map, ends: tuple[float, float], *, head: bool) -> bool:
@@ -251,6 +361,53 @@ def _follows(first: Part, second: Part) -> bool:
     ours, theirs = first.fine.line, second.fine.line
     heard = theirs.recorder_time(second.begin_s) - ours.recorder_time(first.end_s)
     return gap > -_LOOSE_S and heard > -_LOOSE_S
+
+
+def _filled(take: Take, parts: Sequence[Part]) -> tuple[list[Part], float]:
+    """Look again for what lies between parts where both have more than a joint's length of it.
+
+    What was found there first may have been out of order. Gives the parts with what is found, and
+    the seconds that stay without a line.
+    """
+    out, missing = [parts[0]], 0.0
+    for part in parts[1:]:
+        before = out[-1]
+        gap = (before.end_s, part.begin_s)
+        heard = (
+            before.fine.line.recorder_time(gap[0]),
+            part.fine.line.recorder_time(gap[1]),
+        )
+        both = min(gap[1] - gap[0], heard[1] - heard[0])
+        if both >= 2 * _LEAST_S:
+            found = _between(take, before, part, gap, heard)
+            if found is None:
+                missing += min(both, _unheard(take, before, gap))
+            else:
+                out.append(found)
+        out.append(part)
+    return out, missing
+
+
+def _between(
+    take: Take, before: Part, after: Part, gap: tuple[float, float], heard: tuple[float, float]
+) -> Part | None:
+    """The part on the line that stands highest within a gap of both recordings."""
+    fine = before.fine
+    slope_error = _slope_error(fine)
+    inside = []
+    for line in region_lines(take.ours, take.theirs, *gap, take.rate, fine.line.slope):
+        begin = max(gap[0], line.camera_time(heard[0]))
+        end = min(gap[1], line.camera_time(heard[1]))
+        if end - begin >= _LEAST_S:
+            inside.append((line, (begin, end)))
+    best = _highest(take, inside, fine, slope_error)
+    if best is None or best[0].height < _LEAST_HEIGHT:
+        return None
+    (stack, line, ends) = best
+    new = _measured(take, line, ends, stack, slope_error)
+    if new is None or _same(new, before) or _same(new, after) or not _better(take, new, fine):
+        return None
+    return new
 
 
 def _one_clock(parts: list[Part]) -> list[Part]:
