@@ -15,6 +15,11 @@ X264_PIXELS_A_CPU_SECOND = {Quality.DRAFT: 48e6, Quality.STANDARD: 28e6, Quality
 """Measured: 600 frames of 1080p30 took 26, 45 and 87 CPU seconds."""
 BITS_A_PIXEL = {Quality.DRAFT: 0.06, Quality.STANDARD: 0.1, Quality.HIGH: 0.15}
 
+UPLINK_BYTES_S, DOWNLINK_BYTES_S = 1.25e6, 5e6
+"""Of a usual line, where nothing was measured."""
+CLOUD_LEAST_S, CLOUD_SHARE = 30.0, 0.2
+"""The service's document: 20 to 40 s for a clip of 30 s, a render in 30 to 90 s."""
+
 
 def copied_bytes(video: VideoStream, info: MediaInfo, share: Fraction) -> int:
     """The size of a share (0 to 1) of a copied video stream."""
@@ -46,3 +51,18 @@ def audio_seconds(duration: Fraction, tracks: int, cores: int) -> float:
 def copy_seconds(size_bytes: int) -> float:
     """How long it takes to write that many bytes."""
     return size_bytes / COPY_BYTES_A_SECOND
+
+
+def upload_seconds(size_bytes: int, uplink_bytes_s: float) -> float:
+    """How long an upload takes."""
+    return size_bytes / uplink_bytes_s
+
+
+def cloud_seconds(duration: Fraction) -> float:
+    """How long the cloud takes to edit and render that much."""
+    return CLOUD_LEAST_S + CLOUD_SHARE * float(duration)
+
+
+def download_seconds(size_bytes: int) -> float:
+    """How long a result takes to arrive and to be measured."""
+    return 1 + size_bytes / DOWNLINK_BYTES_S

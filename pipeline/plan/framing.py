@@ -31,7 +31,7 @@ def frame_picture(video: VideoStream, request: Request) -> Framing:
         wide = (height * aspect, Fraction(height))
         high = (Fraction(width), width / aspect)
         canvas = wide if (wide[0] >= width) is grow else high
-    scale = _scale(canvas, resolution_bound(request.resolution))
+    scale = bounded_scale(canvas, resolution_bound(request.resolution))
     (out_width, out_height) = (_even(side * scale, scale) for side in canvas)
     if aspect is None:
         return Framing(
@@ -57,7 +57,8 @@ def frame_picture(video: VideoStream, request: Request) -> Framing:
     )
 
 
-def _scale(size: tuple[Fraction, Fraction], bound: tuple[int, int] | None) -> Fraction:
+def bounded_scale(size: tuple[Fraction, Fraction], bound: tuple[int, int] | None) -> Fraction:
+    """How far a size has to be scaled down to keep a bound; 1 where it need not."""
     if bound is None:
         return Fraction(1)
     (longer, shorter) = (side - side % 2 for side in bound)

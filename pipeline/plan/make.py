@@ -20,13 +20,23 @@ from avpipe.plan.framing import Framing, frame_picture
 from avpipe.plan.layout import Layout, lay_out
 from avpipe.plan.lines import Line, lines_of, moved_s
 from avpipe.plan.request import AudioMode, Request, VideoMode
+from avpipe.plan.route import routed
 from avpipe.plan.sound import Sound, sound_of
 from avpipe.plan.streams import (
     reason_to_force_video,
     reasons_to_encode_audio,
     reasons_to_encode_video,
 )
-from avpipe.plan.values import Inputs, Machine, Plan, PlannedOutput, Reason, Step, StepKind
+from avpipe.plan.values import (
+    Inputs,
+    Machine,
+    Plan,
+    PlannedOutput,
+    Reason,
+    Route,
+    Step,
+    StepKind,
+)
 from avpipe.recipe import CAMERA, Action, PictureEncode, Quality
 from avpipe.timeline import Segment, Timeline, Track, TrackKind
 
@@ -63,32 +73,32 @@ def make_plan(
     heard = heard or Heard()
     (alignments, lines, sync_notes) = _placed(request, video, audio, heard.found)
     layout = _layout(request, video, lines)
-    shown = _shown_segment(layout, picture)
+    shown = shown_segment(layout, picture)
     sound = sound_of(request, layout, shown, video, audio, lines, heard.camera_gain_db)
     framing = frame_picture(picture, request)
-    (video_action, video_reasons) = _decide_video(picture, video, request, framing, layout)
+    (video_action, video_reasons) = decide_video(picture, video, request, framing, layout)
     (audio_action, audio_reasons) = _decide_audio(audio, request, layout, sound)
     copied = video_action is Action.COPY
-    size = _copied_size(picture) if copied else (framing.width, framing.height)
-    encode = None if copied else _encode(picture, video, request, framing, layout, machine)
+    size = copied_size(picture) if copied else (framing.width, framing.height)
+    encode = None if copied else picture_encode(picture, video, request, framing, layout, machine)
     timeline = _timeline(request, layout, shown, sound, size)
     cost = _cost(picture, video, request, timeline, copied, audio_action, machine)
-    return Plan(
+    made = Plan(
         inputs=Inputs(video=video, audio=audio[0], more_audio=tuple(audio[1:])),
         alignment=alignments[0],
         more_alignments=alignments[1:],
         moved_s=moved_s(request),
-        route="local",
+        route=Route.LOCAL,
         video=video_action,
         audio=audio_action,
         encode=encode,
         timeline=timeline,
+        loudness_lufs=request.loudness_lufs,
         steps=_steps(video_action, audio_action, video_reasons, audio_reasons, cost),
         fallback=(),
         reasons=(
             *video_reasons,
             *audio_reasons,
-            *_route_reasons(),
             *sync_notes,
             *_notes(request, layout, picture, video, sound, copied),
         ),
@@ -100,6 +110,7 @@ def make_plan(
             estimated_bytes=cost.size_bytes,
         ),
     )
+    return routed(made, request, machine.cloud)
 
 
 def usable_streams(video: MediaInfo, audio: Sequence[MediaInfo]) -> VideoStream:
@@ -173,7 +184,8 @@ def _layout(request: Request, video: MediaInfo, lines: Sequence[Sequence[Line]])
     return lay_out(video=_shown(video), audio=end - begin, offset=begin, fit=request.fit)
 
 
-def _shown_segment(layout: Layout, picture: VideoStream) -> Segment:
+def shown_segment(layout: Layout, picture: VideoStream) -> Segment:
+    """The stretch of the picture that is seen."""
     return Segment(
         source=CAMERA,
         stream=picture.index,
@@ -199,9 +211,10 @@ def _timeline(
     )
 
 
-def _decide_video(
+def decide_video(
     picture: VideoStream, info: MediaInfo, request: Request, framing: Framing, layout: Layout
 ) -> tuple[Action, tuple[Reason, ...]]:
+    """Copy or encode, and why. Raises RequestError where a copy is wanted that cannot be."""
     obstacles = reasons_to_encode_video(picture, info, request, framing, layout)
     if request.video_mode is VideoMode.COPY and obstacles:
         raise RequestError(
@@ -230,12 +243,13 @@ def _decide_audio(
     )
 
 
-def _copied_size(picture: VideoStream) -> tuple[int, int]:
+def copied_size(picture: VideoStream) -> tuple[int, int]:
+    """Width and height as shown, of a picture that is not encoded."""
     turned = picture.rotation_deg in (90, 270)
     return (picture.height, picture.width) if turned else (picture.width, picture.height)
 
 
-def _encode(
+def picture_encode(
     picture: VideoStream,
     info: MediaInfo,
     request: Request,
@@ -243,6 +257,7 @@ def _encode(
     layout: Layout,
     machine: Machine,
 ) -> PictureEncode:
+    """How a picture is encoded."""
     (time_base, frame_ticks) = _frame_grid(picture, info, layout)
     hardware = request.quality is not Quality.HIGH and machine.encoders
     return PictureEncode(
@@ -325,10 +340,6 @@ def _steps(
             estimate_s=round(cost.verify_s, 2),
         ),
     )
-
-
-def _route_reasons() -> tuple[Reason, ...]:
-    return (Reason(code="route_local", message="no cloud is connected, so it is made here"),)
 
 
 def _notes(

@@ -60,7 +60,9 @@ class RouteChoice(StrEnum):
     """Where the merge may be made."""
 
     AUTO = "auto"
+    """In the cloud where one is connected and the video has to be rendered."""
     LOCAL = "local"
+    CLOUD = "cloud"
 
 
 ASPECTS = {
@@ -72,6 +74,7 @@ ASPECTS = {
 """The aspects that can be asked for, width over height."""
 
 
+USUAL_RESOLUTION = "1080p"
 DRIFT_AUTO, DRIFT_OFF = "auto", "off"
 MOST_DRIFT_PPM = 100_000.0
 """Beyond what any clock does: a mislabelled sample rate is 88,000."""
@@ -100,13 +103,19 @@ class Request:
     fill: Fill = Fill.CAMERA
     audio_mode: AudioMode = AudioMode.REPLACE
     camera_gain_db: float = 0.0
+    loudness_lufs: float | None = None
+    """What the sound is brought to (EBU R128); None leaves it."""
     video_mode: VideoMode = VideoMode.AUTO
     quality: Quality = Quality.STANDARD
-    resolution: str = "1080p"
+    resolution: str = USUAL_RESOLUTION
     """`1080p`, `720p`, `source` or `WxH`."""
     aspect: str | None = None
     frame: Frame = Frame.FIT
+    max_bytes: int | None = None
+    """What the output may take."""
     route: RouteChoice = RouteChoice.AUTO
+    fallback: bool = True
+    """Whether it is made here where the cloud does not make it."""
 
     @property
     def recordings(self) -> tuple[str, ...]:

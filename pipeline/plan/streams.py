@@ -103,6 +103,8 @@ def reasons_to_encode_audio(
             if kept
             else ("mix", "it is mixed with the camera's sound")
         )
+    if request.loudness_lufs is not None:
+        found.append(("loudness", f"it is brought to {request.loudness_lufs:g} LUFS"))
     if audio.gaps:
         found.append(("gaps", "the audio has gaps"))
     if len(sound.recordings) > 1:

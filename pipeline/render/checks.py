@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from avpipe.codecs.measure import Measured, MeasuredStream
+from avpipe.errors import VerificationError
 from avpipe.media import MediaInfo
 from avpipe.plan.values import Plan
 from avpipe.recipe import AAC_FRAME, AUDIO_RATE, Action
+from avpipe.scene import Scene
 from avpipe.updates import Check
 
 AUDIO_FRAME = Fraction(AAC_FRAME, AUDIO_RATE)
@@ -29,6 +31,24 @@ def checks_of_file(
     return tuple(_file_checks(found, video, audio))
 
 
+def checks_of_scene(scene: Scene, found: Measured) -> tuple[Check, ...]:
+    """What was made of an edit against what was to be made."""
+    size = {f"{stream.width}x{stream.height}" for stream in found.video}
+    frames = [stream.packets for stream in found.video]
+    return (
+        *_sound_file(found),
+        _check("video_streams", len(found.video), len(found.video) == 1),
+        _check("audio_streams", len(found.audio), len(found.audio) == 1),
+        _check("size", ", ".join(size), size == {f"{scene.width}x{scene.height}"}),
+        _check("video_packets", sum(frames), frames == [scene.frames]),
+        *(
+            check
+            for stream in (*found.video, *found.audio)
+            for check in _extent(stream, scene.duration)
+        ),
+    )
+
+
 def _plan_checks(plan: Plan, found: Measured) -> Iterator[Check]:
     yield from _sound_file(found)
     yield _check("video_streams", len(found.video), len(found.video) == 1)
@@ -42,6 +62,14 @@ def _plan_checks(plan: Plan, found: Measured) -> Iterator[Check]:
             yield _copied_packets(plan, stream)
     for stream in (*found.video, *found.audio):
         yield from _extent(stream, duration)
+
+
+def checks_of_sound(plan: Plan, found: Measured) -> tuple[Check, ...]:
+    """What was made of a plan without a picture."""
+    ends = [check for s in found.audio[:1] for check in _extent(s, plan.timeline.duration)]
+    tracks = len(plan.timeline.audio_tracks)
+    count = _check("audio_streams", len(found.audio), len(found.audio) == tracks)
+    return (*_sound_file(found), count, *ends)
 
 
 def _sizes(plan: Plan) -> tuple[tuple[int, int], ...]:
@@ -122,3 +150,13 @@ def _length(
 
 def _check(name: str, value: object, ok: bool) -> Check:
     return Check(name=name, ok=ok, value=value)
+
+
+def require_passed(checks: tuple[Check, ...]) -> None:
+    """Raise VerificationError where one failed."""
+    failed = [check for check in checks if not check.ok]
+    if failed:
+        raise VerificationError(
+            "the output is not what was planned: "
+            + "; ".join(f"{check.name} is {check.value}" for check in failed)
+        )

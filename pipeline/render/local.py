@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
 from avpipe.codecs import graph, isolate
 from avpipe.codecs.edit_list import end_tracks_at
-from avpipe.codecs.ffmpeg import Ffmpeg, is_out_of_space, run_ffmpeg
+from avpipe.codecs.ffmpeg import Ffmpeg, running
 from avpipe.codecs.measure import Measured
-from avpipe.errors import ChildFailedError, DiskFullError, RenderError, VerificationError
+from avpipe.errors import RenderError
 from avpipe.media import AlignmentMethod
 from avpipe.plan.values import Plan
-from avpipe.recipe import AUDIO_RATE, Action
-from avpipe.render.checks import checks_of_plan
-from avpipe.render.workspace import flushing, publish, require_space, workspace
+from avpipe.recipe import Action, Method
+from avpipe.render.checks import checks_of_plan, require_passed
+from avpipe.render.fitting import write_fitted
+from avpipe.render.pace import paced
+from avpipe.render.sound import SoundJob, encode_at
+from avpipe.render.workspace import flushing, publish, require_space, told_when_full, workspace
 from avpipe.updates import Check, Progress
 
 DECODE_S = 5.0
@@ -41,38 +43,53 @@ def render(
     """
     output = Path(plan.output.path)
     require_space(output.parent, _least_bytes(plan))
-    try:
-        with workspace(output) as folder:
-            made = folder / "output.mp4"
-            prepared = yield from _prepare(plan, ffmpeg, folder, workers)
-            found = yield from _write(plan, ffmpeg, prepared, made)
-            checks = (*checks_of_plan(plan, found), *_sync_checks(plan, made, ffmpeg, workers))
-            _require(checks)
-            yield Progress(stage="verify", done=1.0)
-            publish(made, output, overwrite=overwrite)
-    except ChildFailedError as error:
-        if is_out_of_space(error):
-            raise DiskFullError(f"the disk is full: {output.parent}") from error
-        raise
+    with told_when_full(output.parent), workspace(output) as folder:
+        made = folder / "output.mp4"
+        (prepared, levels) = yield from _prepare(plan, ffmpeg, folder, workers)
+        (found, method) = yield from _write(plan, ffmpeg, prepared, made)
+        checks = (*checks_of_plan(plan, found), *_sync_checks(plan, made, ffmpeg, workers))
+        checks += (*_size_checks(plan, made, method), *levels)
+        require_passed(checks)
+        yield Progress(stage="verify", done=1.0)
+        publish(made, output, overwrite=overwrite)
     yield checks
 
 
 def _write(
     plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
-) -> Generator[Progress, None, Measured]:
-    """Make the file and measure it."""
-    arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
-    stall_s = isolate.patience_s(plan.output.estimated_bytes)
+) -> Generator[Progress, None, tuple[Measured, Method]]:
+    """Make the file and measure it; gives how it was held under a size, too."""
     decode_s = COPIED_DECODE_S if plan.video is Action.COPY else DECODE_S
-    with _measurer(plan, str(made), decode_s) as measure:
-        written = run_ffmpeg(ffmpeg, arguments, "making the video", stall_s=stall_s)
-        yield from _paced("video", plan, written)
+    with (
+        _writing(plan, ffmpeg, prepared, made) as updates,
+        _measurer(plan, str(made), decode_s) as measure,
+    ):
+        method = yield from updates
         if not made.is_file():
             raise RenderError(f"{ffmpeg.path} ended without an error and made nothing")
         end_tracks_at(str(made), plan.timeline.duration)
         yield Progress(stage="verify", done=0.0)
         with flushing(made):
-            return measure()
+            return measure(), method
+
+
+@contextmanager
+def _writing(
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
+) -> Iterator[Generator[Progress, None, Method]]:
+    """What makes the file; a single ffmpeg is started now."""
+    if plan.fit is not None and plan.video is Action.ENCODE:
+        yield write_fitted(plan, ffmpeg, prepared, made)
+        return
+    arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
+    stall_s = isolate.patience_s(plan.output.estimated_bytes)
+    with running(ffmpeg, arguments, "making the video", stall_s=stall_s) as written:
+        yield _at_once(paced("video", plan.output.duration_s, written))
+
+
+def _at_once(updates: Iterator[Progress]) -> Generator[Progress, None, Method]:
+    yield from updates
+    return Method.COPY
 
 
 def _sync_checks(plan: Plan, made: Path, ffmpeg: Ffmpeg, cores: int) -> tuple[Check, ...]:
@@ -87,6 +104,16 @@ def _sync_checks(plan: Plan, made: Path, ffmpeg: Ffmpeg, cores: int) -> tuple[Ch
     return (Check(name="sync_residual_ms", ok=ok, value=off_ms),)
 
 
+def _size_checks(plan: Plan, made: Path, method: Method) -> tuple[Check, ...]:
+    """Whether the file is under its size, and how it came there."""
+    if plan.fit is None:
+        return ()
+    size_bytes = made.stat().st_size
+    ok = size_bytes <= plan.fit.limit_bytes
+    size = Check(name="size_bytes", ok=ok, value=size_bytes)
+    return (size, Check(name="method", ok=True, value=method.value))
+
+
 def _measurer(
     plan: Plan, made: str, decode_s: float
 ) -> AbstractContextManager[Callable[[], Measured]]:
@@ -98,55 +125,42 @@ def _measurer(
 
 def _prepare(
     plan: Plan, ffmpeg: Ffmpeg, folder: Path, workers: int
-) -> Generator[Progress, None, graph.Prepared]:
+) -> Generator[Progress, None, tuple[graph.Prepared, tuple[Check, ...]]]:
     picture = None
     if plan.inputs.video.picture is not None:
         picture = str(folder / "picture.mov")
         isolate.draw_picture(plan.inputs.video.path, picture)
     tracks: list[str] = []
-    if plan.video is Action.COPY and plan.audio is Action.ENCODE:
+    levels: tuple[Check, ...] = ()
+    loudness = plan.loudness_lufs
+    first = plan.video is Action.COPY or plan.fit is not None or loudness is not None
+    if plan.audio is Action.ENCODE and first:
         # One AAC encoder holds one core, and a copied video needs none: the sound goes first,
-        # in chunks on all of them.
+        # in chunks on all of them. So it does where its loudness is measured as encoded, and under
+        # a limit, where the picture gets what the sound has left.
         for track in range(plan.recipe.audio_tracks):
             target = str(folder / f"audio-{track}.m4a")
-            arguments = graph.audio_arguments(plan.recipe, track, "pipe:1")
-            samples = isolate.encode_audio(ffmpeg, arguments, target, workers=workers)
-            yield from _paced("audio", plan, (done / AUDIO_RATE for done in samples))
+            sound = SoundJob(
+                ffmpeg=ffmpeg,
+                arguments=partial(graph.audio_arguments, plan.recipe, track, "pipe:1"),
+                target=target,
+                workers=workers,
+                duration_s=plan.output.duration_s,
+                bit_rate=plan.recipe.audio_bit_rate,
+            )
+            if loudness is None:
+                yield from sound.encode()
+            else:
+                metered = graph.meter_arguments(plan.recipe, track)
+                levels += yield from encode_at(loudness, metered, sound)
             tracks.append(target)
-    return graph.Prepared(picture=picture, tracks=tuple(tracks))
-
-
-def _paced(stage: str, plan: Plan, seconds: Iterator[float]) -> Iterator[Progress]:
-    """Seconds of output done, as progress with speed and ETA."""
-    began = time.monotonic()
-    whole = plan.output.duration_s
-    yield Progress(stage=stage, done=0.0)
-    for done_s in seconds:
-        elapsed = time.monotonic() - began
-        speed = done_s / elapsed if elapsed > 0 and done_s > 0 else None
-        left = max(0.0, whole - done_s)
-        yield Progress(
-            stage=stage,
-            done=min(1.0, done_s / whole),
-            speed=None if speed is None else round(speed, 2),
-            eta_s=None if speed is None else round(left / speed, 1),
-        )
-    yield Progress(stage=stage, done=1.0)
+    return graph.Prepared(picture=picture, tracks=tuple(tracks)), levels
 
 
 def _least_bytes(plan: Plan) -> int:
     """What the output takes at the very least: a copy is known, an encode only guessed."""
     share = 0.95 if plan.video is Action.COPY else 0.2
     return int(plan.output.estimated_bytes * share)
-
-
-def _require(checks: tuple[Check, ...]) -> None:
-    failed = [check for check in checks if not check.ok]
-    if failed:
-        raise VerificationError(
-            "the output is not what was planned: "
-            + "; ".join(f"{check.name} is {check.value}" for check in failed)
-        )
 
 
 def usable_cores(jobs: int | None) -> int:

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from avpipe.errors import DiskFullError, OutputExistsError, RenderError
+from avpipe.codecs.ffmpeg import is_out_of_space
+from avpipe.errors import ChildFailedError, DiskFullError, OutputExistsError, RenderError
 
 if sys.platform != "win32":
     import fcntl
@@ -78,6 +79,17 @@ def flushing(path: Path) -> Iterator[None]:
     thread.join()
     if errors:
         raise _named(errors[0], f"cannot write {path}") from errors[0]
+
+
+@contextlib.contextmanager
+def told_when_full(folder: Path) -> Iterator[None]:
+    """A child that failed for want of room there raises DiskFullError."""
+    try:
+        yield
+    except ChildFailedError as error:
+        if is_out_of_space(error):
+            raise DiskFullError(f"the disk is full: {folder}") from error
+        raise
 
 
 def publish(made: Path, output: Path, *, overwrite: bool) -> None:

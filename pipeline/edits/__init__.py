@@ -1,0 +1,1 @@
+"""Edits from words: a sentence becomes edits, edits change a timeline."""

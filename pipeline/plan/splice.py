@@ -1,0 +1,155 @@
+"""Which frames of an edit are copied and which are encoded, where it changes only parts. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from avpipe.media import VideoStream
+from avpipe.montage.values import Crop
+from avpipe.scene import PictureLayer, Scene
+
+PROFILES = ("Constrained Baseline", "Baseline", "Main", "High", "Progressive High")
+CONTAINERS = ("mov", "matroska")
+LEAST_SHARE = Fraction(1, 4)
+"""Of the frames: where fewer are copied, the whole is encoded."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrameRun:
+    """Neighbouring frames of the output that are all copied, or all encoded."""
+
+    first: int
+    count: int
+    source_first: int | None
+    """The frame of the source that is copied there; None where they are encoded."""
+
+    @property
+    def end(self) -> int:
+        """The first frame after them."""
+        return self.first + self.count
+
+
+def splice_source(scene: Scene) -> int | None:
+    """The input that parts of the output can be copied of; None where there is none."""
+    base = _base(scene)
+    if not base or base[-1].span.end < scene.frames or scene.encoder != "libx264":
+        return None
+    source = base[0].source
+    info = scene.inputs[source]
+    if any(layer.source != source for layer in base) or info.picture is not None:
+        return None
+    usable = info.container in CONTAINERS and _is_usual(info.video[0], scene)
+    return source if usable else None
+
+
+def frame_runs(scene: Scene, key_frames: Sequence[int]) -> tuple[FrameRun, ...]:
+    """The output in runs; all of it encoded where too little could be copied.
+
+    `key_frames` are the frames of the source that nothing before them is needed for, and its end.
+    """
+    touched = _touched(scene)
+    copied = sorted(
+        (run for layer in _base(scene) for run in _copied(layer, key_frames, touched, scene)),
+        key=lambda run: run.first,
+    )
+    if sum(run.count for run in copied) < LEAST_SHARE * scene.frames:
+        copied = []
+    return tuple(_merged(_with_encoded(copied, scene.frames)))
+
+
+def _base(scene: Scene) -> list[PictureLayer]:
+    """The lowest layers that fill the canvas, unchanged, one after the other from the start."""
+    found: list[PictureLayer] = []
+    for layer in scene.pictures:
+        plain = (
+            layer.speed == 1
+            and layer.crop == Crop()
+            and (layer.width, layer.height) == (scene.width, scene.height)
+            and (layer.x, layer.y) == (0, 0)
+            and not (layer.span.appear or layer.span.vanish)
+        )
+        if not plain or layer.span.first != (found[-1].span.end if found else 0):
+            break
+        found.append(layer)
+        if layer.span.end >= scene.frames:
+            break
+    return found
+
+
+def _is_usual(video: VideoStream, scene: Scene) -> bool:
+    """Whether its packets can stand beside those of the encoder, frame by frame."""
+    matrix = video.color_matrix or ("bt709" if min(video.width, video.height) > 576 else None)
+    return (
+        video.codec == "h264"
+        and video.profile in PROFILES
+        and video.pixel_format == "yuv420p"
+        and (video.width, video.height) == (scene.width, scene.height)
+        and video.rotation_deg == 0
+        and (video.sample_aspect_ratio or 1) == 1
+        and video.variable_frame_rate is False
+        and video.frame_rate == scene.frame_rate
+        and video.interlaced is not True
+        and video.hdr is None
+        and matrix == "bt709"
+        and video.color_range != "pc"
+        and video.dts_rises is not False
+    )
+
+
+def _touched(scene: Scene) -> list[tuple[int, int]]:
+    """What is drawn over the base: from which frame to which."""
+    over = scene.pictures[len(_base(scene)) :]
+    spans = [layer.span for layer in over] + [layer.span for layer in scene.texts]
+    return [(span.first, span.end) for span in spans]
+
+
+def _copied(
+    layer: PictureLayer,
+    key_frames: Sequence[int],
+    touched: Sequence[tuple[int, int]],
+    scene: Scene,
+) -> Iterator[FrameRun]:
+    """The groups of pictures that lie within a layer and that nothing is drawn over."""
+    begin = round(layer.source_in * scene.frame_rate)
+    end = begin + min(layer.span.end, scene.frames) - layer.span.first
+    for number in range(bisect_left(key_frames, begin), len(key_frames) - 1):
+        (first, after) = (key_frames[number], key_frames[number + 1])
+        if after > end:
+            break
+        at = layer.span.first + first - begin
+        if not any(at < stop and start < at + after - first for start, stop in touched):
+            yield FrameRun(first=at, count=after - first, source_first=first)
+
+
+def _with_encoded(copied: Sequence[FrameRun], frames: int) -> Iterator[FrameRun]:
+    done = 0
+    for run in copied:
+        if run.first > done:
+            yield FrameRun(first=done, count=run.first - done, source_first=None)
+        yield run
+        done = run.end
+    if done < frames:
+        yield FrameRun(first=done, count=frames - done, source_first=None)
+
+
+def _merged(runs: Iterator[FrameRun]) -> Iterator[FrameRun]:
+    """Runs that go on in the same source as one."""
+    before: FrameRun | None = None
+    for run in runs:
+        if before is None:
+            before = run
+            continue
+        source = before.source_first
+        goes_on = source is not None and run.source_first == source + before.count
+        if goes_on:
+            before = FrameRun(
+                first=before.first, count=before.count + run.count, source_first=source
+            )
+        else:
+            yield before
+            before = run
+    if before is not None:
+        yield before

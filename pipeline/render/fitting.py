@@ -1,0 +1,202 @@
+"""A file that stays under a size: the quality that is wanted, or two passes that spend the size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from avpipe import fit
+from avpipe.codecs import graph, isolate
+from avpipe.codecs.ffmpeg import Ffmpeg, run_ffmpeg
+from avpipe.codecs.rate import PictureRate
+from avpipe.errors import DoesNotFitError, OverLimitError
+from avpipe.plan.values import Plan
+from avpipe.recipe import Action, Method, SizeFit
+from avpipe.render.pace import as_part, paced
+from avpipe.updates import Progress
+
+FIRST_SHARE = 0.3
+"""What the first of two passes takes of the time of both."""
+MOST_TRIES = 4
+"""How often the second pass is made: a second time where it missed, again where it is over."""
+SHORT_S = 20
+"""Up to that length it is made again where it is under its size, too: rates are coarse there."""
+STOP = 1.15
+"""How many times its size a pass may take before it is stopped; its full size tells what to ask."""
+STEP_DOWN = 0.8
+"""What is asked for after a pass that was stopped, since it is not known how far it would go."""
+PEAK = 4
+"""How many times the average a moment may take where a quality is kept."""
+
+
+def content_of(plan: Plan) -> fit.Content:
+    """What a plan's output holds, as `fit` asks for it."""
+    camera = plan.inputs.video
+    drawn = plan.recipe.has_picture
+    texts = sum(len(f"{key}{value}".encode()) + 64 for key, value in camera.metadata.items())
+    return fit.Content(
+        duration=plan.timeline.duration,
+        width=plan.timeline.width if drawn else 0,
+        height=plan.timeline.height if drawn else 0,
+        frame_rate=_frame_rate(plan) if drawn else fit.NO_FRAMES,
+        sound_tracks=plan.recipe.audio_tracks,
+        still=camera.picture is not None,
+        extra_bytes=texts + 512 * camera.chapters,
+    )
+
+
+def write_fitted(
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
+) -> Generator[Progress, None, Method]:
+    """Encode a plan's picture so that its file stays under its size; gives how that was done.
+
+    Raises OverLimitError or DoesNotFitError where it cannot be done, and RenderError.
+    """
+    work = _Work(plan, ffmpeg, prepared, made)
+    if work.size.method is Method.CRF:
+        yield from work.keep_quality()
+        if work.is_under:
+            return Method.CRF
+    again = work.size.method is Method.CRF
+    yield from work.spend_size("correct" if again else "video")
+    return Method.TWO_PASS
+
+
+class _Work:
+    """The passes over one file."""
+
+    def __init__(self, plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path) -> None:
+        if plan.fit is None:
+            raise ValueError("this plan has no size to stay under")
+        self.size: SizeFit = plan.fit
+        self._plan = plan
+        self._ffmpeg = ffmpeg
+        self._prepared = prepared
+        self._made = made
+        self._kept = made.with_name("kept.mp4")
+        self._log = str(made.with_name("passes"))
+        self._seconds = plan.timeline.video.duration
+        self._fixed = fit.container_bytes(content_of(plan)) + _sound_bytes(plan, prepared)
+
+    @property
+    def is_under(self) -> bool:
+        """Whether there is a file that is not too large."""
+        return 0 < _size_of(self._made) <= self.size.limit_bytes
+
+    def keep_quality(self) -> Iterator[Progress]:
+        """One pass at the quality that is wanted; it ends where it becomes too large."""
+        peak = max(PEAK * self._rate(self._room()), 100_000)
+        rate = PictureRate(crf=self.size.crf, peak_rate=peak)
+        yield from self._write(rate, "video", most=1.0)
+
+    def spend_size(self, stage: str) -> Iterator[Progress]:
+        """Two passes; the second one is made again where it missed."""
+        asked = self._room()
+        first = PictureRate(bit_rate=self._rate(asked), number=1, log=self._log)
+        arguments = graph.first_pass_arguments(self._plan.recipe, self._prepared, first)
+        seconds = run_ffmpeg(self._ffmpeg, arguments, "looking at the video", stall_s=self._stall_s)
+        whole_s = self._plan.output.duration_s
+        yield from as_part(paced(stage, whole_s, seconds), 0.0, FIRST_SHARE)
+        for number in range(MOST_TRIES):
+            rate = PictureRate(bit_rate=self._rate(asked), number=2, log=self._log)
+            yield from self._write(rate, stage, begin=0.0 if number else FIRST_SHARE)
+            stage = "correct"
+            wanted = self._next(asked)
+            self._keep_larger()
+            enough = number > 0 and self._seconds > SHORT_S and self._kept.exists()
+            if wanted is None or enough:
+                break
+            asked = wanted
+        self._use_kept()
+
+    def _keep_larger(self) -> None:
+        """Put aside what was made, where it is the best so far."""
+        if self.is_under and _size_of(self._made) > _size_of(self._kept):
+            self._made.replace(self._kept)
+
+    def _use_kept(self) -> None:
+        """Take the best of what was made. Raises OverLimitError where all was too large."""
+        if not self._kept.exists():
+            raise OverLimitError(
+                f"the video could not be held under {self.size.limit_bytes / 1e6:.2f} MB",
+                hint="allow a larger size",
+            )
+        self._kept.replace(self._made)
+
+    def _write(
+        self, rate: PictureRate, stage: str, begin: float = 0.0, most: float = STOP
+    ) -> Iterator[Progress]:
+        """Make the file; nothing is there where it became too large."""
+        target = graph.source_url(str(self._made))
+        arguments = graph.merge_arguments(self._plan.recipe, self._prepared, target, rate)
+        seconds = run_ffmpeg(
+            self._ffmpeg,
+            arguments,
+            "making the video",
+            stall_s=self._stall_s,
+            most_bytes=int(self.size.limit_bytes * most),
+        )
+        try:
+            whole_s = self._plan.output.duration_s
+            yield from as_part(paced(stage, whole_s, seconds), begin, 1.0)
+        except OverLimitError:
+            self._made.unlink(missing_ok=True)
+
+    def _next(self, asked: int) -> int | None:
+        """What to ask for next; None where the file is as large as it should be."""
+        if not self._made.exists():
+            return math.floor(asked * STEP_DOWN)
+        return fit.next_bytes(asked, _size_of(self._made), self.size.limit_bytes)
+
+    def _room(self) -> int:
+        """What is left for the picture. Raises DoesNotFitError where that is nothing."""
+        room = math.floor(self.size.limit_bytes * fit.AIM) - self._fixed
+        if room <= 0:
+            least = math.ceil(self._fixed / fit.AIM) + 1
+            raise DoesNotFitError(
+                f"the sound alone takes {self._fixed / 1e6:.2f} MB", least_bytes=least
+            )
+        return room
+
+    def _rate(self, picture_bytes: int) -> int:
+        return max(1000, int(picture_bytes * 8 / self._seconds))
+
+    @property
+    def _stall_s(self) -> float:
+        return isolate.patience_s(self.size.limit_bytes)
+
+
+def _size_of(path: Path) -> int:
+    """The size of a file; 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _frame_rate(plan: Plan) -> Fraction:
+    how = plan.encode
+    if how is not None and how.frame_ticks is not None:
+        return 1 / (how.frame_ticks * how.time_base)
+    return plan.inputs.video.video[0].frame_rate or fit.USUAL_FRAME_RATE
+
+
+def _sound_bytes(plan: Plan, prepared: graph.Prepared) -> int:
+    """What the sound takes in the output: as it was made, or as the copied streams have it."""
+    if prepared.tracks:
+        return sum(Path(path).stat().st_size for path in prepared.tracks)
+    if plan.audio is Action.COPY:
+        return copied_sound_bytes(plan)
+    return plan.recipe.audio_tracks * int(plan.timeline.duration * plan.recipe.audio_bit_rate / 8)
+
+
+def copied_sound_bytes(plan: Plan) -> int:
+    """What the plan's sound takes as it is; a stream that does not tell counts as its file."""
+    total = 0
+    for part in plan.timeline.audio:
+        info = plan.recipe.source(part.source)
+        stream = next(stream for stream in info.audio if stream.index == part.stream)
+        if stream.bit_rate is None:
+            total += info.size_bytes or 0
+        else:
+            total += math.ceil(stream.bit_rate * part.duration / 8)
+    return total

@@ -1,0 +1,326 @@
+"""What sentences do to a timeline: measured on the timeline, edit by edit."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from edit_words import db
+
+from avpipe.edits.files import FileKind, SessionFile
+from avpipe.edits.respond import (
+    History,
+    Response,
+    as_exported,
+    pairs_to_align,
+    respond,
+    with_first_picture,
+)
+from avpipe.errors import EditRefusedError, NotUnderstoodError
+from avpipe.intent import Action, action_of, files_named
+from avpipe.media import Alignment, AlignmentMethod, Doubt, Piece, Verdict
+from avpipe.montage.faults import find_faults
+from avpipe.montage.summary import summarise
+from avpipe.montage.values import Clip, Fitting, Montage, Role, TrackKind
+
+CAMERA = SessionFile(
+    source="camera.mp4", name="camera.mp4", kind=FileKind.VIDEO, duration=Fraction(60),
+    width=1920, height=1080,
+)  # fmt: skip
+CLIP2 = SessionFile(
+    source="clip2.mp4", name="clip2.mp4", kind=FileKind.VIDEO, duration=Fraction(8),
+    width=1280, height=720,
+)  # fmt: skip
+TALK = SessionFile(source="talk.wav", name="talk.wav", kind=FileKind.AUDIO, duration=Fraction(50))
+LOFI = SessionFile(source="lofi.mp3", name="lofi.mp3", kind=FileKind.AUDIO, duration=Fraction(25))
+PHOTO = SessionFile(
+    source="photo.jpg",
+    name="photo.jpg",
+    kind=FileKind.IMAGE,
+    has_sound=False,
+    width=800,
+    height=600,
+)
+FILES = (CAMERA, CLIP2, TALK, LOFI, PHOTO)
+
+
+class Talk:
+    """A session that is talked to."""
+
+    def __init__(self, files: tuple[SessionFile, ...] = FILES) -> None:
+        self.files = files
+        self.montage = with_first_picture(Montage(), files)
+        self.history: History = ()
+
+    def say(self, *sentences: str, alignment: Alignment | None = None) -> Response:
+        for sentence in sentences:
+            pairs = pairs_to_align(sentence, self.montage, self.files)
+            found = {} if alignment is None else dict.fromkeys(pairs, alignment)
+            said = respond(
+                sentence, self.montage, self.files, history=self.history, alignments=found
+            )
+            (self.montage, self.history) = (said.montage, said.history)
+            assert find_faults(said.montage) == ()
+        return said
+
+    def clips(self, kind: TrackKind, role: Role | None = None) -> list[Clip]:
+        tracks = (t for t in self.montage.of(kind) if role is None or t.role is role)
+        return [clip for track in tracks for clip in track.clips]
+
+    @property
+    def shown(self) -> list[tuple[str, float, float, float]]:
+        """Name, start, end and start in the source of each clip of the picture."""
+        return [
+            (clip.name, float(clip.start), float(clip.end), float(clip.source_in))
+            for clip in self.clips(TrackKind.VIDEO)
+        ]
+
+    @property
+    def music(self) -> list[Clip]:
+        return self.clips(TrackKind.AUDIO, Role.MUSIC)
+
+    @property
+    def speech(self) -> list[Clip]:
+        return self.clips(TrackKind.AUDIO, Role.SPEECH)
+
+
+@pytest.fixture
+def talk() -> Talk:
+    return Talk()
+
+
+def test_the_line_of_the_document_comes_out_of_three_sentences() -> None:
+    city = SessionFile(
+        source="1", name="city timelapse.mp4", kind=FileKind.VIDEO, duration=Fraction(10)
+    )
+    music = SessionFile(source="2", name="Lo-fi.mp3", kind=FileKind.AUDIO, duration=Fraction(90))
+    talk = Talk((city, music))
+    talk.say("add background music at 35%", 'add a title "Urban Dreams"')
+    assert summarise(talk.montage) == (
+        "Timeline (3 tracks): 1. Video: city timelapse (0-10s) 2. BGM: Lo-fi (0-10s, 35%) "
+        '3. Title: "Urban Dreams" (0-3s)'
+    )
+
+
+def test_cuts_move_what_follows_and_what_belongs_to_it(talk: Talk) -> None:
+    talk.say('add a title "T" from 10s to 14s', "cut 5s to 8s and 12s to 13s")
+    assert talk.shown == [("camera", 0, 5, 0), ("camera", 5, 9, 8), ("camera", 9, 56, 13)]
+    (title,) = talk.clips(TrackKind.TEXT)
+    assert (title.start, title.end) == (7, 10)  # it lost the second that was cut within it
+
+
+def test_kept_stretches_come_in_the_order_in_which_they_were_said(talk: Talk) -> None:
+    talk.say("keep 20s to 25s and 2s to 4s")
+    assert talk.shown == [("camera", 0, 5, 20), ("camera", 5, 7, 2)]
+
+
+def test_the_last_seconds_of_a_short_video_are_all_of_it(talk: Talk) -> None:
+    with pytest.raises(EditRefusedError, match="everything"):
+        talk.say("cut the last 90 seconds")
+    with pytest.raises(EditRefusedError, match="nothing from 70 s"):
+        talk.say("cut from 70s to 80s")
+
+
+def test_music_is_repeated_and_ends_with_the_video(talk: Talk) -> None:
+    talk.say("add lofi.mp3 as music at 20%, fade out over 2 seconds")
+    assert [(clip.start, clip.end) for clip in talk.music] == [(0, 25), (25, 50), (50, 60)]
+    assert {clip.volume for clip in talk.music} == {0.2}
+    assert [clip.fade_out for clip in talk.music] == [0, 0, 2]
+    talk.say("keep the first 30 seconds")
+    assert [(clip.start, clip.end) for clip in talk.music] == [(0, 25), (25, 30)]
+    assert talk.music[-1].fade_out == 2
+    talk.say("slow it down to half speed")
+    assert talk.music[-1].end == 60
+    assert talk.music[0].speed == 1
+
+
+def test_speed_keeps_sound_and_titles_with_the_picture(talk: Talk) -> None:
+    talk.say("merge talk.wav with the video", 'add a title "T" from 10s to 14s', "speed it up 2x")
+    assert talk.shown == [("camera", 0, 30, 0)]
+    (sound,) = talk.speech
+    assert (sound.start, sound.end, sound.speed) == (0, 25, 2)
+    (title,) = talk.clips(TrackKind.TEXT)
+    assert (title.start, title.end) == (5, 7)
+
+
+def test_clips_are_joined_moved_and_taken_out(talk: Talk) -> None:
+    talk.say("add clip2.mp4 at the end", 'add a title "T" at 61s for 2 seconds')
+    assert talk.shown == [("camera", 0, 60, 0), ("clip2", 60, 68, 0)]
+    talk.say("move the second clip to the beginning")
+    assert talk.shown == [("clip2", 0, 8, 0), ("camera", 8, 68, 0)]
+    (title,) = talk.clips(TrackKind.TEXT)
+    assert (title.start, title.end) == (1, 3)  # it goes with what it was written on
+    talk.say("crossfade the clips over 1 second")
+    assert talk.shown == [("clip2", 0, 8, 0), ("camera", 7, 67, 0)]
+    talk.say("undo", "split at 10s", "remove clip 3")
+    assert talk.shown == [("clip2", 0, 8, 0), ("camera", 8, 10, 0)]
+    with pytest.raises(EditRefusedError, match="no clip 5"):
+        talk.say("move clip 5 to the end")
+
+
+def aligned(*pieces: Piece, verdict: Verdict = Verdict.MATCHED) -> Alignment:
+    first = pieces[0]
+    return Alignment(
+        method=AlignmentMethod.CONTENT,
+        verdict=verdict,
+        offset_s=first.offset_s,
+        drift_ppm=first.drift_ppm,
+        confidence=0.99,
+        pieces=pieces,
+    )
+
+
+def test_a_merge_puts_each_piece_where_it_belongs_and_fills_the_gaps(talk: Talk) -> None:
+    piece = Piece(audio_start_s=0, audio_end_s=50, offset_s=2.5, drift_ppm=40)
+    said = talk.say("merge this audio and video: talk.wav", alignment=aligned(piece))
+    assert "offset 2.500 s, drift 40.0 ppm, 99.0% sure" in said.text
+    (sound, *own) = talk.speech
+    assert (sound.start, sound.clock) == (Fraction(5, 2), 1 + Fraction(40, 1_000_000))
+    assert float(sound.end) == pytest.approx(2.5 + 50 / 1.00004)
+    assert [(float(c.start), float(c.end)) for c in own] == [(0, 2.5), (float(sound.end), 60)]
+    assert {clip.source for clip in own} == {"camera.mp4"}
+    assert talk.clips(TrackKind.VIDEO)[0].volume == 0
+
+
+def test_a_merge_after_a_cut_keeps_the_sync(talk: Talk) -> None:
+    piece = Piece(audio_start_s=0, audio_end_s=50, offset_s=2, drift_ppm=0)
+    talk.say("cut the first 10 seconds", "cut 5s to 10s")
+    talk.say("merge talk.wav with the video", alignment=aligned(piece))
+    sounds = [clip for clip in talk.speech if clip.source == "talk.wav"]
+    placed = [(c.start, c.end, c.source_in) for c in sounds]
+    assert placed == [(0, 5, 8), (5, 37, 18)]  # of the picture: 10-15 s, then from 20 s
+
+
+def test_a_merge_that_is_not_certain_lines_up_the_starts_and_says_so(talk: Talk) -> None:
+    unsure = Alignment(
+        method=AlignmentMethod.CONTENT,
+        verdict=Verdict.UNCERTAIN,
+        offset_s=7,
+        reason=Doubt.AMBIGUOUS,
+    )
+    said = talk.say("merge talk.wav with the video", alignment=unsure)
+    assert "not certain: more than one place fits" in said.text
+    assert [(clip.start, clip.end) for clip in talk.speech] == [(0, 50)]
+
+
+def test_a_picture_is_shown_as_long_as_the_sound_lasts() -> None:
+    talk = Talk((PHOTO, TALK))
+    assert talk.shown == [("photo", 0, 5, 0)]
+    talk.say("merge this audio and video")
+    assert talk.shown == [("photo", 0, 50, 0)]
+    assert pairs_to_align("merge this audio and video", talk.montage, talk.files) == ()
+
+
+def test_volumes(talk: Talk) -> None:
+    talk.say("merge talk.wav with the video", "add lofi.mp3 as music")
+    talk.say("set the volume to 50%")
+    assert talk.clips(TrackKind.VIDEO)[0].volume == 0  # what is silent stays so
+    assert (talk.speech[0].volume, talk.music[0].volume) == (0.5, 0.5)
+    talk.say("turn the music down by 6 dB")
+    assert talk.music[0].volume == pytest.approx(0.5 * db(-6), abs=1e-6)
+    talk.say("mute the music from 10s to 12s")
+    assert [c.volume > 0 for c in talk.music[:3]] == [True, False, True]
+    assert [(float(c.start), float(c.end)) for c in talk.music[:2]] == [(0, 10), (10, 12)]
+    talk.say("duck the music under the voice")
+    assert [t.ducked for t in talk.montage.tracks if t.role is Role.MUSIC] == [True]
+    talk.say("remove the recording")
+    assert talk.clips(TrackKind.VIDEO)[0].volume == 1
+    with pytest.raises(EditRefusedError, match="not between 0 and 10"):
+        talk.say("set the volume to 5000%")
+
+
+def test_fades(talk: Talk) -> None:
+    talk.say("fade in for 1 second and fade out for 2 seconds")
+    (clip,) = talk.clips(TrackKind.VIDEO)
+    assert (clip.fade_in, clip.appear, clip.fade_out, clip.vanish) == (1, 1, 2, 2)
+    with pytest.raises(EditRefusedError, match="no music"):
+        talk.say("fade the music out")
+
+
+def test_titles(talk: Talk) -> None:
+    talk.say('add a title "A" at the top in red', 'add a title "B"')
+    (first, second) = talk.clips(TrackKind.TEXT)
+    assert (first.style.colour, first.style.y < 0.3) == ("#ff0000", True)
+    talk.say('change the title "A" to "New"', "make the title bigger")
+    assert [clip.name for clip in talk.clips(TrackKind.TEXT)] == ["New", second.name]
+    assert talk.clips(TrackKind.TEXT)[1].style.size > second.style.size
+    with pytest.raises(EditRefusedError, match="no title"):
+        talk.say('change the title "Z" to "Y"')
+    talk.say("remove the titles")
+    assert talk.clips(TrackKind.TEXT) == []
+
+
+def test_the_frame(talk: Talk) -> None:
+    talk.say("make it 9:16 with a blurred background, 720p")
+    canvas = talk.montage.canvas
+    assert (canvas.width, canvas.height, canvas.fitting) == (720, 1280, Fitting.BLUR)
+    talk.say("make it square")
+    assert (talk.montage.canvas.width, talk.montage.canvas.height) == (720, 720)
+    assert as_exported("export 1080p MP4", talk.montage, FILES).canvas.width == 1080
+
+
+def test_undo_takes_back_a_sentence_and_not_an_edit(talk: Talk) -> None:
+    start = talk.montage
+    talk.say("cut the first 5 seconds and fade out", "make it vertical", "make it square")
+    talk.say("undo the last two edits")
+    assert talk.montage.canvas.aspect is None
+    assert talk.shown == [("camera", 0, 55, 5)]
+    talk.say("undo")
+    assert talk.montage == start
+    with pytest.raises(EditRefusedError, match="no steps"):
+        talk.say("undo")
+
+
+def test_a_sentence_is_done_whole_or_not_at_all(talk: Talk) -> None:
+    before = (talk.montage, talk.history)
+    for sentence, error in (
+        ("cut the first 5 seconds and paint the sky green", NotUnderstoodError),
+        ("cut the first 5 seconds and remove the music", EditRefusedError),
+    ):
+        with pytest.raises(error):
+            talk.say(sentence)
+        assert (talk.montage, talk.history) == before
+
+
+def test_which_file_is_meant(talk: Talk) -> None:
+    with pytest.raises(EditRefusedError, match=r"talk\.wav, lofi\.mp3"):
+        talk.say("add background music")
+    with pytest.raises(EditRefusedError, match=r"no file rock\.mp3"):
+        talk.say("add rock.mp3 as music")
+    with pytest.raises(EditRefusedError, match="no sound"):
+        talk.say("replace the audio with photo.jpg")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "action"),
+    [
+        *((text, Action.EXPORT) for text in (
+            "export", "导出", "download", "send me the video", "export 1080p MP4", "把视频发给我",
+            "Can you export the final video please?", "render it", "下载视频",
+        )),
+        *((text, Action.CREDITS) for text in (
+            "credits", "积分", "balance", "余额", "how many credits do I have left?",
+            "还剩多少积分",
+        )),
+        *((text, Action.STATE) for text in (
+            "status", "状态", "show tracks", "现在什么样了", "what does it look like now?",
+            "看看时间线",
+        )),
+        *((text, Action.UPLOAD) for text in (
+            "upload", "上传", "upload camera.mp4", "/tmp/my\\ film.mp4", "'a b.mov' \"c.wav\"",
+        )),
+        *((text, Action.EDIT) for text in (
+            "", "add the title 'export'", "balance the music and the speech", "regenerate",
+            "再来一个", "merge camera.mp4 with a.wav", "show the text at the top",
+            "export for TikTok",
+            "credits roll at the end", "cut the first 5 seconds", "看" * 190 + "x",
+        )),
+    ],
+)  # fmt: skip
+def test_routes(sentence: str, action: Action) -> None:
+    assert action_of(sentence) is action
+
+
+def test_files_named_in_a_sentence() -> None:
+    said = "add '/tmp/my film.mp4' and /data/b\\ c.wav, then lofi.mp3"
+    assert files_named(said) == ("/tmp/my film.mp4", "/data/b c.wav", "lofi.mp3")
