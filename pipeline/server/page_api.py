@@ -1,0 +1,165 @@
+"""What the page needs beside the API: everything of a session at once, sounds, and nudges."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from concurrent.futures import Future
+from fractions import Fraction
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from avpipe import jsonform
+from avpipe.cloud.draft import entries_of, is_exportable
+from avpipe.cloud.draft_codec import read_draft, write_draft
+from avpipe.errors import AvpipeError, RequestError
+from avpipe.montage.summary import summarise
+from avpipe.montage.values import Clip, Montage, TrackKind
+from avpipe.server.answers import failed, succeeded, text_in
+from avpipe.server.endpoints import Asked, answering, file_form
+from avpipe.server.render_api import render_form
+from avpipe.server.sessions import File
+
+FARTHEST_S = 86_400.0
+_WAIT_S = 0.2
+"""How long an answer waits for a result that is nearly there."""
+
+
+def page_state(asked: Asked) -> Response:
+    """Tell all that the page shows of a session."""
+    session = asked.session(asked.path("session"))
+    files = asked.service.sessions.files(session.session_id)
+    montage = read_draft(session.draft)
+    tracks = [
+        {"kind": track.kind.value, "clips": [_clip_form(clip) for clip in track.clips]}
+        for track in montage.tracks
+    ]
+    renders = asked.service.renders.of_session(session.session_id)
+    return succeeded(
+        {
+            "session_id": session.session_id,
+            "version": session.version,
+            "files": [file_form(asked, file) for file in files],
+            "tracks": tracks,
+            "duration": float(montage.duration),
+            "summary": summarise(montage),
+            "entries": jsonform.encode(entries_of(session.draft)),
+            "exportable": is_exportable(session.draft),
+            "undoable": bool(session.history),
+            "draft": session.draft,
+            "said": jsonform.encode(asked.service.sessions.said(session.session_id)),
+            "renders": [render_form(asked, render) for render in renders[-5:]],
+        }
+    )
+
+
+def _clip_form(clip: Clip) -> dict[str, Any]:
+    return {
+        "name": clip.name,
+        "source": clip.source,
+        "start": float(clip.start),
+        "end": float(clip.end),
+        "source_in": float(clip.source_in),
+        "clock": float(clip.clock * clip.speed),
+        "volume": clip.volume,
+    }
+
+
+def page_sound(asked: Asked) -> Response:
+    """Tell the outline of a file's sound, and where to hear it."""
+    file = _file(asked, asked.path("file"))
+    if not file.facts.audio:
+        return succeeded({"status": "silent"})
+
+    def found(outline: Mapping[str, Any]) -> dict[str, Any]:
+        url = asked.service.links.to(
+            asked.base_url, "sound", file.session_id, file.file_id, "sound.wav"
+        )
+        return {"url": url, **outline}
+
+    return _when_ready(asked.service.analyses.outline(file), found)
+
+
+def page_alignment(asked: Asked) -> Response:
+    """Tell how two files of a session line up."""
+    (video, audio) = (_file(asked, asked.query(key)) for key in ("video", "audio"))
+    if not audio.facts.audio or not video.facts.video:
+        raise RequestError("a file with a picture and one with sound are lined up")
+    return _when_ready(asked.service.analyses.alignment(video, audio), jsonform.encode)
+
+
+def _file(asked: Asked, file_id: str) -> File:
+    session = asked.session(asked.path("session"))
+    return asked.service.sessions.file(session.session_id, file_id)
+
+
+def _when_ready(future: Future[Any], form_of: Any) -> Response:
+    """The result, or that it is being worked on (HTTP 202)."""
+    try:
+        result = future.result(_WAIT_S)
+    except TimeoutError:
+        return JSONResponse({"code": 0, "data": {"status": "working"}}, 202)
+    except AvpipeError as error:
+        return failed(RequestError(error.message))
+    return succeeded({"status": "ready", **form_of(result)})
+
+
+def page_place(asked: Asked) -> Response:
+    """Move a sound on the timeline to where the user heard that it belongs."""
+    session = asked.session(asked.path("session"))
+    file = asked.service.sessions.file(session.session_id, text_in(asked.form, "file", most=64))
+    shift_s = asked.form.get("shift_s")
+    if isinstance(shift_s, bool) or not isinstance(shift_s, int | float):
+        raise RequestError("shift_s must be a number")
+    if not math.isfinite(shift_s) or abs(shift_s) > FARTHEST_S:
+        raise RequestError(f"shift_s must be between -{FARTHEST_S:g} and {FARTHEST_S:g}")
+    shift = Fraction(round(shift_s * 48_000), 48_000)
+    moved = moved_by(read_draft(session.draft), file.file_id, shift)
+    asked.service.sessions.set_draft(session, write_draft(moved))
+    return page_state(asked)
+
+
+def moved_by(montage: Montage, source: str, shift: Fraction) -> Montage:
+    """The edit with all sounds of a file so much later; what comes before 0 is cut.
+
+    Raises RequestError where the file is not heard.
+    """
+    tracks = tuple(
+        dataclasses.replace(
+            track,
+            clips=tuple(
+                kept
+                for clip in track.clips
+                for kept in ([clip] if clip.source != source else _moved(clip, shift))
+            ),
+        )
+        if track.kind is TrackKind.AUDIO
+        else track
+        for track in montage.tracks
+    )
+    if tracks == montage.tracks and shift:
+        raise RequestError("that sound is not on the timeline")
+    return dataclasses.replace(montage, tracks=tracks)
+
+
+def _moved(clip: Clip, shift: Fraction) -> list[Clip]:
+    """A clip so much later. What a move before cut off at 0 comes back."""
+    start = clip.start + shift
+    source_in = clip.source_in
+    rate = clip.speed * clip.clock
+    if shift > 0 and clip.start == 0:
+        more = min(shift, source_in / rate)
+        (start, source_in) = (start - more, source_in - more * rate)
+    if start < 0:
+        (start, source_in) = (Fraction(0), source_in - start * rate)
+    if source_in >= clip.source_out:
+        return []
+    return [dataclasses.replace(clip, start=start, source_in=source_in)]
+
+
+state_endpoint = answering(page_state)
+sound_endpoint = answering(page_sound)
+alignment_endpoint = answering(page_alignment)
+place_endpoint = answering(page_place)

@@ -1,0 +1,146 @@
+"""The cloud's client against the strict fake and against `avpipe serve`: both answer alike."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from commands import CommandLine
+from fake_nemo import FakeNemo
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from server_world import ATTRIBUTION, Server, User, make_clip
+
+from avpipe.server.description import description
+
+SHORT = {"AVPIPE_CLOUD_POLL_S": "0.1", "AVPIPE_CLOUD_RETRY_S": "0.05"}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("clip") / "camera.mp4")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(folder=tmp_path_factory.mktemp("contract") / "server").running() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def user(server: Server) -> User:
+    return server.user()
+
+
+@pytest.fixture(scope="module", params=["fake", "server"])
+def api_url(request: pytest.FixtureRequest, clip: Path) -> Iterator[str]:
+    if request.param == "server":
+        yield request.getfixturevalue("server").url
+        return
+    with FakeNemo(clip.read_bytes()) as nemo:
+        yield nemo.url
+
+
+@pytest.fixture(scope="module")
+def avpipe(api_url: str, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """One user's command line, whose session is connected."""
+    folder = tmp_path_factory.mktemp("client") / "work"
+    folder.mkdir()
+    shutil.copy(clip, folder / "camera.mp4")
+    line = CommandLine(folder=folder).with_env(NEMO_API_URL=api_url, NEMO_WEB_URL=api_url, **SHORT)
+    assert said(line, "connect")["user_id"].startswith("anon_")
+    return line
+
+
+def said(avpipe: CommandLine, *arguments: str) -> Any:
+    """The object of a command that does what it should."""
+    ran = avpipe("cloud", *arguments, "--json")
+    assert ran.code == 0, ran.err
+    return ran.json
+
+
+def test_a_session_from_upload_to_file(avpipe: CommandLine) -> None:
+    (file,) = said(avpipe, "upload", "camera.mp4")["files"]
+    assert (file["name"], file["type"], file["width"], file["height"]) == (
+        *("camera.mp4", "video", 160, 90),
+    )
+    assert file["duration_s"] == pytest.approx(2.0, abs=0.05)
+    assert httpx.get(file["url"]).status_code == 200
+    reply = said(avpipe, "send", 'add the title "Take 1" at the top')
+    assert reply["text"]
+    assert any("Take 1" in change for change in reply["changes"])
+    state = said(avpipe, "state", "--link")
+    assert state["exportable"]
+    assert {entry["kind"] for entry in state["timeline"]} >= {"video", "text"}
+    assert "/workspace/claim?ct=clm_" in state["link"]
+    ran = avpipe("cloud", "export", "-o", "out.mp4", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.events[-1]["output"]["duration_s"] == pytest.approx(2.0, abs=0.1)
+    found = said(avpipe, "credits")
+    assert found["total"] == found["available"] + found["frozen"]
+
+
+def test_errors_are_those_of_the_table(avpipe: CommandLine) -> None:
+    unknown = avpipe("cloud", "state", "--session", "5000000000000000001", "--json")
+    assert (unknown.code, unknown.events[-1]["error"]["code"]) == (7, "1002")
+    refused = avpipe.with_env(NEMO_TOKEN="nmv_usr_nobody")("cloud", "credits", "--json")
+    assert refused.code == 0, refused.err  # replaced once, by the kept one
+    assert "the cloud refused NEMO_TOKEN" in refused.err
+
+
+def test_without_credits_it_is_exit_5(tmp_path: Path, clip: Path) -> None:
+    more = {"AVPIPE_SERVER_CREDITS": "0", "AVPIPE_SERVER_RENDER_FORM": "B"}
+    folder = tmp_path / "work"
+    folder.mkdir()
+    shutil.copy(clip, folder / "camera.mp4")
+    with Server(folder=tmp_path / "server", more=more).running() as server:
+        line = CommandLine(folder=folder).with_env(NEMO_API_URL=server.url, **SHORT)
+        said(line, "upload", "camera.mp4")
+        ran = line("cloud", "send", "mute the video", "--json")
+        assert (ran.code, ran.events[-1]["error"]["code"]) == (5, "2001")
+
+
+def test_the_description_has_every_endpoint() -> None:
+    from avpipe.server.app import ROUTES
+
+    described = set(description()["paths"])
+    shown = {"/", "/workspace/claim", "/page/{name}", "/openapi.json"}
+    media = {route.path for route in ROUTES if route.path.startswith("/media")}
+    assert {route.path for route in ROUTES} - described == shown | media
+
+
+OPERATIONS = [
+    found.ok() for found in schemathesis.openapi.from_dict(description()).get_all_operations()
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
+def test_nothing_answers_500(server: Server, user: User, operation: Any) -> None:
+    """schemathesis makes requests of the description, sound ones and broken ones."""
+    own = {"session": user.session} if "{session}" in operation.path else {}
+    headers = {"Authorization": f"Bearer {user.token}", **ATTRIBUTION}
+
+    few = settings(
+        max_examples=5,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+    def ask(case: Any) -> None:
+        answer = case.call(base_url=server.url, headers=headers)
+        assert answer.status_code < 500, answer.text
+        if answer.status_code >= 400 and answer.status_code not in (404, 405):
+            assert answer.json()["code"]
+
+    for mode in schemathesis.GenerationMode:
+        with contextlib.suppress(Unsatisfiable):  # nothing can be wrong about some requests
+            strategy = operation.as_strategy(generation_mode=mode, path_parameters=own or None)
+            few(given(strategy)(lambda case: ask(case)))()

@@ -1,0 +1,195 @@
+"""The page in a real browser: by mouse and by keys, in two tabs, reloaded in mid-render."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from media_factory import ffmpeg
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from server_world import Server, make_clip
+
+pytestmark = pytest.mark.needs("chromium")
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+WAIT_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
+    with sync_playwright() as playwright:
+        path = shutil.which("chromium")
+        made = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(folder=tmp_path_factory.mktemp("page") / "server").running() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Six seconds of noise that comes and goes, and the same recorded 0.5 s later."""
+    folder = tmp_path_factory.mktemp("pair")
+    random = np.random.default_rng(7)
+    rate = 16_000
+    loudness = np.repeat(random.uniform(0.02, 0.5, 60), rate // 10)
+    sound = (random.standard_normal(6 * rate) * loudness * 8000).clip(-32000, 32000)
+    for name, first in (("camera", 0), ("recorder", rate // 2)):
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(sound[first:].astype("<i2").tobytes())
+    silent = make_clip(folder / "silent.mp4", duration=6, rate=10, audio=None)
+    camera = folder / "camera.mp4"
+    ffmpeg("-i", silent, "-i", folder / "camera.wav", "-c:v", "copy", "-c:a", "aac", camera)
+    return camera, folder / "recorder.wav"
+
+
+class Visitor:
+    """A browser of one user; what goes wrong in it is kept."""
+
+    def __init__(self, browser: Browser, server: Server, **options: Any) -> None:
+        self.context = browser.new_context(base_url=server.url, **options)
+        self.context.set_default_timeout(WAIT_MS)
+        self.complaints: list[str] = []
+
+    def page(self) -> Page:
+        """A tab."""
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._note)
+        page.goto("/")
+        expect(page.locator("#credits")).not_to_be_empty(timeout=WAIT_MS)
+        return page
+
+    def _note(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+def shot(page: Page, tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    """Keep a picture of the page, as an artefact of the run."""
+    folder = tmp_path_factory.getbasetemp() / "screenshots"
+    folder.mkdir(exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def assert_accessible(page: Page) -> None:
+    """axe finds nothing that is wrong."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")
+    told = [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
+    assert told == []
+    assert len(found["passes"]) > 10
+
+
+def offset_ms(page: Page) -> float:
+    text = page.locator("#offset").inner_text()
+    return float(re.findall(r"-?\d+\.\d", text)[0])
+
+
+def test_from_two_files_to_a_film(
+    browser: Browser,
+    server: Server,
+    pair: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    visitor = Visitor(browser, server, color_scheme="light", locale="en-GB", bypass_csp=False)
+    page = visitor.page()
+    page.locator("#pick").set_input_files([str(path) for path in pair])
+    expect(page.locator("#file-list .facts")).to_have_count(2, timeout=WAIT_MS)
+    page.get_by_role("button", name="Put the sound in its place").click()
+    expect(page.locator("#said .agent").last).to_contain_text("merged", timeout=WAIT_MS)
+    expect(page.locator("#verdict")).to_contain_text("500.0 ms", timeout=WAIT_MS)
+    expect(page.locator("#offset")).to_contain_text("500", timeout=WAIT_MS)
+    assert offset_ms(page) == pytest.approx(500, abs=1)
+
+    # By keys alone: moved by 10 and 1 ms, heard at once, kept by the server.
+    found = offset_ms(page)
+    page.locator("#lane").focus()
+    page.keyboard.press("Space")
+    expect(page.locator("#preview")).to_have_text("Stop", timeout=WAIT_MS)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    assert offset_ms(page) == pytest.approx(found + 11, abs=0.11)
+    expect(page.locator("#summary")).to_contain_text("0.51", timeout=WAIT_MS)
+
+    # A second tab has the same session, and what the one does is seen in the other.
+    other = visitor.page()
+    expect(other.locator("#file-list .facts")).to_have_count(2, timeout=WAIT_MS)
+    other.get_by_label("What should change?").fill('add the title "Hello" at the top')
+    other.keyboard.press("Enter")
+    expect(page.locator(".clip.text")).to_have_text("Hello", timeout=WAIT_MS)
+    other.close()
+
+    # Reloaded in mid-render: the render goes on, and the page finds it.
+    gate = server.hold_renders()
+    page.get_by_role("button", name="Export", exact=True).click()
+    gate.wait()
+    page.reload()
+    expect(page.locator("#render-state")).to_contain_text("rendering", timeout=WAIT_MS)
+    shot(page, tmp_path_factory, "rendering-light")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#render-state")).to_have_text("cancelled", timeout=WAIT_MS)
+    server.hook.unlink()
+    page.get_by_role("button", name="Export", exact=True).click()
+    page.reload()
+    expect(page.locator("#render-state")).to_contain_text("ready: 6.0 s", timeout=3 * WAIT_MS)
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download").click()
+    made = downloading.value.path().read_bytes()
+    assert made[4:8] == b"ftyp"
+    length = page.locator("#video").evaluate("film => film.duration")
+    assert length == pytest.approx(6, abs=0.1)
+    page.get_by_label("the camera before").check()
+    assert page.locator("#video").evaluate("film => film.muted")
+    page.get_by_label("the result").check()
+    assert not page.locator("#video").evaluate("film => film.muted")
+    assert_accessible(page)
+    shot(page, tmp_path_factory, "done-light")
+    assert visitor.complaints == []
+    visitor.context.close()
+
+
+def test_on_a_phone_in_chinese_and_in_the_dark(
+    browser: Browser,
+    server: Server,
+    pair: tuple[Path, Path],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    viewport = {"width": 360, "height": 740}
+    visitor = Visitor(
+        browser, server, color_scheme="dark", locale="zh-CN", viewport=viewport, has_touch=True
+    )
+    page = visitor.page()
+    expect(page.locator("#files-title")).to_have_text("文件")
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    bad = tmp_path / "坏.mp4"
+    bad.write_text("#EXTM3U\n/etc/passwd\n")
+    page.locator("#pick").set_input_files([str(bad)])
+    expect(page.locator("#file-list .bad")).to_contain_text("unsupported", timeout=WAIT_MS)
+    # 415 is the answer that was asked for, and the one thing that the console tells.
+    assert len(visitor.complaints) == 1
+    assert "415" in visitor.complaints[0]
+    page.locator("#pick").set_input_files([str(path) for path in pair])
+    page.get_by_role("button", name="对齐声音").click()
+    expect(page.locator("#verdict")).to_contain_text("毫秒", timeout=WAIT_MS)
+    page.get_by_label("要改什么？").fill("在顶部加标题“你好”")
+    page.keyboard.press("Enter")
+    expect(page.locator(".clip.text")).to_have_text("你好", timeout=WAIT_MS)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert_accessible(page)
+    shot(page, tmp_path_factory, "phone-dark")
+    visitor.context.close()
