@@ -1,0 +1,1 @@
+"""Many merges: which files belong together, where they are made, what became of each."""

@@ -1,0 +1,95 @@
+"""What the outputs are called: by a template, and no two alike."""
+
+from __future__ import annotations
+
+import os
+import string
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path, PurePath
+
+from avpipe.errors import RequestError
+from avpipe.media import MediaInfo
+
+FIELDS = ("stem", "date", "index", "folder", "audio")
+
+
+def check_template(template: str) -> None:
+    """Raise RequestError where a template is none, or would not name an MP4."""
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise RequestError(f"not a template: {template}: {error}") from error
+    for _, field, spec, conversion in parts:
+        if field is not None and (field not in FIELDS or conversion):
+            raise RequestError(
+                f"a template knows no {{{field}}}",
+                hint=f"it knows {', '.join(f'{{{name}}}' for name in FIELDS)}",
+            )
+        if spec and field != "index":
+            raise RequestError(f"only {{index}} takes a form such as {{index:03}}: {template}")
+    example = _filled(template, dict.fromkeys(FIELDS, "x") | {"index": 1})
+    if PurePath(example).suffix.lower() not in (".mp4", ".m4v"):
+        raise RequestError(
+            f"the template {template} does not name an MP4", hint="let it end in .mp4"
+        )
+    if PurePath(example).is_absolute() or ".." in PurePath(example).parts:
+        raise RequestError(f"the template {template} leads out of the output folder")
+
+
+def output_name(template: str, *, info: MediaInfo, audio: str, index: int, root: str) -> str:
+    """The name, in the output folder, of what is made of a video."""
+    video = PurePath(info.path)
+    folder = os.path.relpath(video.parent, root)
+    return _filled(
+        template,
+        {
+            "stem": video.stem,
+            "date": _date(info),
+            "index": index,
+            "folder": "" if folder == "." else folder.replace(os.sep, "-"),
+            "audio": PurePath(audio).stem,
+        },
+    )
+
+
+def _filled(template: str, values: Mapping[str, object]) -> str:
+    try:
+        return template.format(**values)
+    except ValueError as error:
+        raise RequestError(f"not a template: {template}: {error}") from error
+
+
+def _date(info: MediaInfo) -> str:
+    """The day of the recording, by its tag or else by the file's time."""
+    text = info.metadata.get("creation_time", "")
+    try:
+        return datetime.fromisoformat(text).strftime("%Y-%m-%d")
+    except ValueError:
+        return datetime.fromtimestamp((info.modified_ns or 0) / 1e9).strftime("%Y-%m-%d")
+
+
+def require_apart(outputs: Mapping[str, Sequence[str]], inputs: Sequence[str]) -> None:
+    """Raise RequestError where two items have one output, or an output is an input.
+
+    `outputs` has the videos by the path of the output. Names that only differ in case, or in how
+    their letters are composed, are one on some file systems.
+    """
+    alike: dict[str, list[str]] = defaultdict(list)
+    for output, videos in outputs.items():
+        alike[unicodedata.normalize("NFC", output).casefold()] += videos
+    for output, videos in alike.items():
+        if len(videos) > 1:
+            name = next(o for o in outputs if unicodedata.normalize("NFC", o).casefold() == output)
+            raise RequestError(
+                f"{Path(name).name} would be made of {' and of '.join(sorted(videos))}",
+                hint="--template tells them apart, such as {folder}-{stem}-{index}.mp4",
+            )
+    sources = {os.path.realpath(path) for path in inputs}
+    for output in outputs:
+        if os.path.realpath(output) in sources:
+            raise RequestError(
+                f"the output {output} is an input", hint="take another output folder or --template"
+            )

@@ -1,0 +1,1 @@
+"""Which sound belongs to which picture: decided by names, and by figures of what both hold."""
