@@ -8,10 +8,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from avpipe.codecs.process import Child
+
+SILENCE_S = 3600.0
+"""How long an observed command may print nothing."""
 SAMPLE_S = 0.04
 """How often the memory is looked at; a peak that is shorter may be missed."""
 
@@ -53,6 +57,47 @@ def run(argv: Sequence[str], log: Path, *, memory: bool = True) -> Usage:
         tail = log.read_text(errors="replace")[-2000:]
         raise RuntimeError(f"{' '.join(argv)} ended with {code}:\n{tail}")
     return Usage(wall_s=wall_s, cpu_s=used.ru_utime + used.ru_stime, peak_bytes=sampler.peak_bytes)
+
+
+def observe(
+    argv: Sequence[str],
+    doing: str,
+    *,
+    environ: Mapping[str, str],
+    hear: Callable[[float, str], None],
+) -> Usage:
+    """Run a command to its end; `hear` is given each line that it prints, and when it came.
+
+    Raises AvpipeError where it fails; it does not outlive this process.
+    """
+    before = _reaped_cpu_s()
+    began = time.perf_counter()
+    with (
+        Child(argv, stall_s=SILENCE_S, env=dict(environ)) as child,
+        _Sampler(child.pid, enabled=sys.platform == "linux") as sampler,
+    ):
+        for line in child.lines():
+            child.sign_of_life()
+            hear(time.perf_counter() - began, line)
+        child.finish(doing)
+        wall_s = time.perf_counter() - began
+    return Usage(wall_s=wall_s, cpu_s=_reaped_cpu_s() - before, peak_bytes=sampler.peak_bytes)
+
+
+def spent_cpu_s(pid: int) -> float | None:
+    """What a running process and those that it has reaped have used; None where it is not told."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    ticks = sum(int(text) for text in fields[11:15])  # utime stime cutime cstime
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _reaped_cpu_s() -> float:
+    """User and system time of all children that have ended, and of theirs."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 class _Sampler:

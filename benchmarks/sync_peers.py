@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
 import tempfile
-import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,23 +15,11 @@ import click
 from avpipe.benchmarks.cases import AVPIPE
 from avpipe.benchmarks.inputs import Inputs
 from avpipe.benchmarks.meter import Usage, run
+from avpipe.benchmarks.peers import Peer, installed
 from avpipe.benchmarks.truth.figures import markdown
 from avpipe.benchmarks.truth.pairs import Device, Expected, Pair
 from avpipe.benchmarks.truth.sounds import Kind, Sound
 from avpipe.codecs.ffmpeg import find
-from avpipe.codecs.process import run as run_child
-from avpipe.errors import AvpipeError
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Peer:
-    """A tool from PyPI, and a program that prints its answer as a line of JSON."""
-
-    name: str
-    requirement: str
-    program: str
-    """Python; takes the camera's and the recorder's file, prints `offset_s` and `told`."""
-
 
 _BBC = """
 import json, sys
@@ -61,6 +46,7 @@ camera, recorder = (os.path.basename(path) for path in sys.argv[1:])
 offset = found[recorder] - found[camera] if found else None
 print(json.dumps({"offset_s": offset, "told": "" if found else "refused"}))
 """
+# Each takes the camera's and the recorder's file, and prints `offset_s` and `told`.
 PEERS = (
     Peer(name="audio-offset-finder", requirement="audio-offset-finder==0.5.5", program=_BBC),
     Peer(name="syncstart", requirement="syncstart==1.1.1", program=_SYNCSTART),
@@ -119,7 +105,9 @@ def main(work: Path | None, json_file: Path | None) -> None:
     folder = work or Path(tempfile.gettempdir(), "avpipe-benchmarks")
     folder.mkdir(parents=True, exist_ok=True)
     inputs = Inputs(folder=folder, ffmpeg=find(os.environ.get("AVPIPE_FFMPEG")))
-    tools = {"avpipe": (*AVPIPE, "sync", "--json"), **_installed(folder / "peers")}
+    others = installed(PEERS, folder / "peers", lambda line: click.echo(line, err=True))
+    tools: dict[str, tuple[str, ...]] = {"avpipe": (*AVPIPE, "sync", "--json")}
+    tools |= {peer.name: argv for peer, argv in others}
     rows: list[tuple[str, ...]] = [("pair", *tools)]
     kept = []
     for pair in PAIRS:
@@ -134,27 +122,6 @@ def main(work: Path | None, json_file: Path | None) -> None:
     click.echo(markdown(rows))
     if json_file is not None:
         json_file.write_text(json.dumps(kept, indent=2) + "\n")
-
-
-def _installed(folder: Path) -> dict[str, tuple[str, ...]]:
-    """The commands of the tools that can be installed, each in an environment of its own."""
-    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
-        click.echo("skipped: the other tools need ffmpeg and ffprobe in the path", err=True)
-        return {}
-    found: dict[str, tuple[str, ...]] = {}
-    for peer in PEERS:
-        place = folder / peer.name
-        python = place / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-        try:
-            if not python.exists():
-                venv.create(place, with_pip=True)
-            install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-            run_child((str(python), *install, peer.requirement), f"installing {peer.name}")
-        except (AvpipeError, OSError) as error:
-            click.echo(f"skipped: {peer.name} cannot be installed ({error})", err=True)
-            continue
-        found[peer.name] = (str(python), "-c", peer.program)
-    return found
 
 
 def _ask(argv: Sequence[str], folder: Path) -> Answer | str:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avpipe.media import Alignment, AlignmentMethod, Candidate, Doubt, Piece, Verdict
-from avpipe.plot import AUDIO_COLOR, VIDEO_COLOR, Envelope, Measured, draw_alignment, in_words
+from avpipe.plot.alignment import (
+    AUDIO_COLOR,
+    VIDEO_COLOR,
+    Envelope,
+    Measured,
+    draw_alignment,
+    in_words,
+)
 
 Pixels = NDArray[np.int16]
 
