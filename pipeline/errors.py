@@ -7,7 +7,10 @@ AvpipeError                       exit code, code
 │   ├── InputChangedError         2   input_changed     a plan's input is not what was planned for
 │   ├── OutputExistsError         2   output_exists
 │   ├── OutputIsInputError        2   output_is_input
+│   ├── DoesNotFitError           2   does_not_fit      nothing worth to look at fits under the size
 │   ├── NothingToExportError      2   nothing_to_export the session's timeline is empty
+│   ├── NotUnderstoodError        2   not_understood    a sentence, or a part of it
+│   ├── EditRefusedError          2   edit_refused      an edit that this timeline does not allow
 │   ├── UnsupportedFileError      2   4001              the cloud takes no such file
 │   └── FileTooLargeError         2   4002              the cloud takes none as large
 ├── MediaError                    1   media
@@ -16,6 +19,7 @@ AvpipeError                       exit code, code
 ├── RenderError                   1   render
 │   ├── ChildFailedError          1   child_failed      ffmpeg or a worker ended with an error
 │   ├── StalledError              1   stalled
+│   ├── OverLimitError            1   over_limit        the output grows larger than it may
 │   ├── DiskFullError             1   disk_full
 │   └── VerificationError         1   rejected
 ├── CloudError                    7   failed            5xx that stays, a failed render, bad answers
@@ -88,10 +92,33 @@ class OutputIsInputError(RequestError):
     code = "output_is_input"
 
 
+class DoesNotFitError(RequestError):
+    """The limit is below what leaves something worth to look at."""
+
+    code = "does_not_fit"
+
+    def __init__(self, message: str, *, least_bytes: int, hint: str | None = None) -> None:
+        """`least_bytes` is the smallest limit that would do."""
+        super().__init__(message, hint=hint)
+        self.least_bytes = least_bytes
+
+
 class NothingToExportError(RequestError):
     """The session's timeline has nothing that could be rendered."""
 
     code = "nothing_to_export"
+
+
+class NotUnderstoodError(RequestError):
+    """A sentence asks for something that is not known; the hint is the nearest that is."""
+
+    code = "not_understood"
+
+
+class EditRefusedError(RequestError):
+    """An edit was understood, and this timeline has nothing that it could be done to."""
+
+    code = "edit_refused"
 
 
 class UnsupportedFileError(RequestError):
@@ -155,6 +182,12 @@ class StalledError(RenderError):
 
     code = "stalled"
     retryable = True
+
+
+class OverLimitError(RenderError):
+    """The output grows larger than it may."""
+
+    code = "over_limit"
 
 
 class DiskFullError(RenderError):
@@ -221,6 +254,24 @@ class JobCancelledError(AvpipeError):
     """The job was cancelled, here or in another process."""
 
     code = "cancelled"
+
+
+class StoreError(AvpipeError):
+    """What the server keeps is damaged, or cannot be read or written."""
+
+    code = "store"
+
+
+class UnknownRenderError(AvpipeError):
+    """The server knows no render of that id, or not for this user."""
+
+    code = "404"
+
+
+class DuplicateRenderError(AvpipeError):
+    """The id of a render is chosen by the client, once."""
+
+    code = "409"
 
 
 class SyncUncertainError(AvpipeError):

@@ -6,18 +6,22 @@ import os
 import time
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+from avpipe import jsonform
 from avpipe.cloud import draft
 from avpipe.cloud.connection import Cloud, in_session
-from avpipe.cloud.job import Delivery, Expected, JobSpec, prepare, run
+from avpipe.cloud.job import Delivery, Expected, JobSpec, prepare, run, spec_of
 from avpipe.cloud.send import state_mark
-from avpipe.cloud.values import EntryKind, SessionState
+from avpipe.cloud.values import SessionState
 from avpipe.codecs import isolate
 from avpipe.codecs.measure import Measured
 from avpipe.errors import ChildFailedError, NothingToExportError, VerificationError
 from avpipe.journal import JobRow
+from avpipe.montage.values import TrackKind
 from avpipe.render.workspace import publish
 from avpipe.updates import Check, Done, OutputFacts, Progress, Started, Update
 
@@ -28,25 +32,39 @@ LENGTH_TOLERANCE_S = 0.25
 """How far a render's length may be from the timeline's: the service counts in whole frames."""
 
 
-def export(
-    cloud: Cloud, output: Path, *, overwrite: bool, session_id: str | None = None
-) -> Generator[Update]:
-    """Render what a session holds into `output`; the last update is `Done`.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What an export's job keeps for whoever takes it up again."""
 
-    A job of the same that an earlier run left is taken up. Raises AvpipeError.
+    fallback: bool = True
+    """Whether it is made here where the cloud does not make it."""
+    draft: dict[str, Any] = field(default_factory=dict)
+    """The session's timeline when it was asked for."""
+
+
+def prepared_export(
+    cloud: Cloud, state: SessionState, output: Path, *, overwrite: bool, fallback: bool
+) -> JobRow:
+    """The unfinished job of what a session holds and of the output, or a new one.
+
+    Raises NothingToExportError.
     """
-    state = current_state(cloud, session_id)
     require_exportable(state)
-    job = prepare(
+    wanted = Wanted(fallback=fallback, draft=dict(state.draft))
+    return prepare(
         cloud,
-        JobSpec(),
+        JobSpec(context=jsonform.encode(wanted)),
         kind=KIND,
         key=f"{KIND} {state.session_id} {state_mark(state)}",
         output=os.path.abspath(output),  # noqa: PTH100 - `resolve` would follow links
         overwrite=overwrite,
         session_id=state.session_id,
     )
-    yield from take_up(cloud, job)
+
+
+def wanted_of(job: JobRow) -> Wanted:
+    """What an export's job was to be."""
+    return jsonform.decode(Wanted, spec_of(job).context)
 
 
 def take_up(cloud: Cloud, job: JobRow) -> Generator[Update]:
@@ -80,7 +98,7 @@ def require_exportable(state: SessionState) -> None:
 def default_output(state: SessionState) -> str:
     """The name of an export that was given none: after the first picture in its timeline."""
     entries = draft.entries_of(state.draft)
-    name = next((entry.name for entry in entries if entry.kind is EntryKind.VIDEO), "")
+    name = next((entry.name for entry in entries if entry.kind is TrackKind.VIDEO), "")
     stem = "".join(c if c.isalnum() or c in " ._-" else "_" for c in name).strip(" .-")[:80]
     return f"{stem or 'project'}.export.mp4"
 

@@ -1,19 +1,22 @@
 """How a video is made to fit under a size: pure, from its facts and the limit.
 
-The bytes of a file are shared out: what the container takes, what the sound gets, and the rest for
-the picture. The picture's size follows from its bits a pixel; where two sizes come near each other,
-short samples decide (`candidates`). What the samples measured becomes a CRF that fits
-(`crf_that_fits`), or else two passes at the budget (`next_bit_rate` corrects a pass that missed).
+The bytes of a file are shared out (`share_out`): what the container takes, what the sound gets, and
+the rest for the picture. What becomes of the picture, short samples say (`choose_picture`): where
+the quality that is wanted takes less than the rest, it is encoded at that; else in two passes that
+spend the rest, at the size that looks best with so few bits. `next_bytes` corrects a pass that
+missed.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from avpipe.errors import RequestError
+from avpipe.errors import DoesNotFitError
+from avpipe.recipe import Method
 
 SIDES = (2160, 1440, 1080, 720, 540, 480, 360, 270)
 """The shorter sides that a picture is scaled to, in pixels, besides its own."""
@@ -21,12 +24,14 @@ SOUND_RATES = (192_000, 160_000, 128_000, 96_000, 64_000, 48_000, 32_000)
 """Bits a second of a stereo AAC track, the best first."""
 SOUND_SHARE = 0.12
 """How much of the whole the sound may take where it has more than `ROOMY_SOUND_RATE`."""
+STILL_SHARE = 0.7
+"""The same beside one picture."""
 ROOMY_SOUND_RATE = 96_000
 """What music needs; less only where the picture would not have what it needs."""
 LEAST_BITS_A_PIXEL = 0.018
 """Of a picture of `SIDES[-1]`: with less, H.264 leaves blocks where faces were."""
 LEAST_PICTURE_RATE = 20_000
-"""Bits a second that a picture gets at least, however few frames it has."""
+"""Bits a second that a picture gets at least, if that is no more than 1/4 a pixel."""
 GOOD_BITS_A_PIXEL = 0.045
 """At 1080 lines, of a camera's picture: above it a larger picture looks better than a smaller."""
 SIZE_POWER = 0.25
@@ -37,21 +42,37 @@ PACKET_BYTES = 10
 """The same of a packet of sound."""
 HEADER_BYTES = 6_000
 PACKETS_A_SECOND = Fraction(48_000, 1024)
-AIM = Fraction(992, 1000)
-"""The share of the limit that is aimed at: an encoder misses a budget by some 0.1 %."""
+USUAL_FRAME_RATE, NO_FRAMES = Fraction(30), Fraction(0)
+"""Of a picture that does not tell its own, and of none."""
+AIM = Fraction(988, 1000)
+"""The share of the limit that is aimed at: two passes miss a budget by 1 % where it is short."""
 LEAST_USE = Fraction(97, 100)
 """The share of the limit that has to be used where the limit is what binds."""
-
-
-class DoesNotFitError(RequestError):
-    """The limit is below what leaves something worth to look at."""
-
-    code = "does_not_fit"
-
-    def __init__(self, message: str, *, least_bytes: int, hint: str | None = None) -> None:
-        """`least_bytes` is the smallest limit that would do."""
-        super().__init__(message, hint=hint)
-        self.least_bytes = least_bytes
+SAMPLE_SHARE, SAMPLE_S, MOST_SAMPLES = 0.05, 1.25, 10
+"""How much of a picture its samples are, how long each one is, and how many there are."""
+SAFETY = 1.15
+"""How much more the whole may take than its samples foretell: they are right within 16 %."""
+CRF_OF_HALF = 6.0
+"""What makes the bytes of a picture half, until two samples tell it."""
+LEAST_CRF, MOST_CRF = 1.0, 51.0
+ROOMY_CRF = 27.0
+"""Below it a smaller picture is never the better one."""
+COARSE_CRF = 32.0
+"""Above it a smaller picture is the better one, where nothing can compare them."""
+BYTES_OF_PIXELS = 0.8
+"""At one quality a picture takes its pixels to the power of that."""
+VMAF_OF_DOUBLE = 5.0
+"""What twice the bytes add, to bring samples of nearly the same size to one."""
+NEAR_DOUBLING = 0.25
+"""How far off the budget samples may be to be compared: by 2 to the power of that."""
+VMAF_GAIN = 0.3
+"""How much better a smaller picture has to be."""
+SAME_SOUND = Fraction(115, 100)
+"""How much more than its share a sound may take that need not be encoded again."""
+STILL_BITS_A_PIXEL = 1.5
+"""Of a key frame, which is most of what a still picture takes."""
+KEY_FRAMES_S = 10
+"""Where nothing cuts the picture, it has a key frame that often."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +86,10 @@ class Content:
     height: int
     frame_rate: Fraction
     sound_tracks: int
+    still: bool = False
+    """Whether it shows one picture: then the sound may take most."""
+    extra_bytes: int = 0
+    """What titles and other texts take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +123,7 @@ def share_out(content: Content, limit_bytes: int) -> Budget:
     container = container_bytes(content)
     room = math.floor(limit_bytes * AIM) - container
     sound_rate = _sound_rate(content, room)
-    picture = room - _sound_bytes(content, sound_rate)
+    picture = room - sound_bytes(content, sound_rate)
     size = (0, 0)
     if content.width:
         size = _size_for(content, picture)
@@ -116,7 +141,7 @@ def least_bytes(content: Content) -> int:
     """The smallest limit that content fits into with something left to see and hear."""
     needed = (
         container_bytes(content)
-        + _sound_bytes(content, SOUND_RATES[-1])
+        + sound_bytes(content, SOUND_RATES[-1])
         + _least_picture_bytes(content)
     )
     return math.ceil(needed / AIM) + 1
@@ -126,7 +151,7 @@ def container_bytes(content: Content) -> int:
     """What an MP4's tables take, at most."""
     frames = math.ceil(content.duration * content.frame_rate) if content.width else 0
     packets = math.ceil(content.duration * PACKETS_A_SECOND + 2) * content.sound_tracks
-    return HEADER_BYTES + frames * FRAME_BYTES + packets * PACKET_BYTES
+    return HEADER_BYTES + content.extra_bytes + frames * FRAME_BYTES + packets * PACKET_BYTES
 
 
 def sizes(width: int, height: int) -> tuple[tuple[int, int], ...]:
@@ -141,24 +166,160 @@ def sizes(width: int, height: int) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def candidates(content: Content, budget: Budget) -> tuple[tuple[int, int], ...]:
-    """The sizes worth a sample encode: the one that was chosen, and its neighbours."""
-    ladder = sizes(content.width, content.height)
-    place = ladder.index((budget.width, budget.height))
-    return ladder[max(0, place - 1) : place + 2]
-
-
-def sample_windows(duration: Fraction, *, share: float = 0.04) -> tuple[tuple[float, float], ...]:
+def sample_windows(duration: Fraction) -> tuple[tuple[float, float], ...]:
     """Start and length, in seconds, of the stretches that samples are taken of.
 
-    They lie evenly over the whole; short content is one window.
+    They lie evenly over the whole; of what is short, one in the middle.
     """
     whole = float(duration)
-    if whole <= 8:
+    count = max(2, min(MOST_SAMPLES, round(whole * SAMPLE_SHARE / SAMPLE_S)))
+    if whole <= 2 * SAMPLE_S:
         return ((0.0, whole),)
-    count = max(3, min(12, round(whole * share / 2)))
+    length = SAMPLE_S if whole > 8 else whole / 8
     step = whole / count
-    return tuple((step * (number + 0.5) - 1.0, 2.0) for number in range(count))
+    return tuple((step * (number + 0.5) - length / 2, length) for number in range(count))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """Samples that should be encoded."""
+
+    size: tuple[int, int]
+    crf: float
+    compared: bool
+    """Whether it should be told how they look."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampled:
+    """What came of a trial."""
+
+    seconds: float
+    """Of the samples together."""
+    windows: int
+    """How many stretches they are: each may begin with a key frame that the whole has not."""
+    key_frames: int
+    key_bytes: int
+    other_bytes: int
+    vmaf: float | None
+
+    def whole_bytes(self, duration: Fraction) -> float:
+        """What the whole picture would take."""
+        length = float(duration)
+        cuts = max(0, self.key_frames - self.windows) / self.seconds * length
+        keys = 1 + max(cuts, length / KEY_FRAMES_S)
+        each = self.key_bytes / max(1, self.key_frames)
+        return self.other_bytes / self.seconds * length + keys * each
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """What becomes of the picture."""
+
+    method: Method
+    size: tuple[int, int]
+    crf: float
+    """Of two passes, what they will be about."""
+    picture_bytes: int
+    """What it will take."""
+    vmaf: float | None
+
+
+def choose_picture(
+    content: Content, budget: Budget, wanted_crf: float, *, sees: bool
+) -> Generator[Trial, Sampled, Choice]:
+    """The best picture that fits, by samples: yields trials, and is sent what came of each.
+
+    `sees` says whether pictures can be compared; without, their CRF has to tell.
+    """
+    size = (content.width, content.height)
+    first = yield Trial(size=size, crf=wanted_crf, compared=False)
+    needed = first.whole_bytes(content.duration)
+    if needed * SAFETY <= budget.picture_bytes:
+        if sees:
+            first = yield Trial(size=size, crf=wanted_crf, compared=True)
+        return Choice(
+            method=Method.CRF,
+            size=size,
+            crf=wanted_crf,
+            picture_bytes=math.ceil(needed),
+            vmaf=first.vmaf,
+        )
+    guess = wanted_crf + CRF_OF_HALF * math.log2(max(1.0, needed / budget.picture_bytes))
+    best = yield from _at_budget(content, budget, size, guess, sees=sees)
+    if best.crf <= ROOMY_CRF:
+        return best
+    if not sees:
+        return _by_crf(content, best)
+    for smaller in _worth_a_look(content, best):
+        guess = _crf_at(best, smaller)
+        other = yield from _at_budget(content, budget, smaller, guess, sees=sees)
+        if (other.vmaf or 0) < (best.vmaf or 0) + VMAF_GAIN:
+            break
+        best = other
+    return best
+
+
+def _at_budget(
+    content: Content, budget: Budget, size: tuple[int, int], guess: float, *, sees: bool
+) -> Generator[Trial, Sampled, Choice]:
+    """A picture of that size that spends the budget."""
+    points: list[tuple[float, float]] = []
+    crf = guess
+    for _ in range(2):
+        crf = min(MOST_CRF, max(LEAST_CRF, crf))
+        sampled = yield Trial(size=size, crf=crf, compared=sees)
+        made = max(1.0, sampled.whole_bytes(content.duration))
+        points.append((crf, made))
+        doublings = math.log2(budget.picture_bytes / made)
+        crf = _corrected(points, budget.picture_bytes)
+        if abs(doublings) <= NEAR_DOUBLING:
+            break
+    vmaf = sampled.vmaf
+    if vmaf is not None:
+        vmaf = min(100.0, max(0.0, vmaf + VMAF_OF_DOUBLE * doublings))
+    return Choice(
+        method=Method.TWO_PASS,
+        size=size,
+        crf=round(crf, 2),
+        picture_bytes=budget.picture_bytes,
+        vmaf=vmaf,
+    )
+
+
+def _corrected(points: Sequence[tuple[float, float]], wanted: float) -> float:
+    (crf, made) = points[-1]
+    if len(points) > 1 and points[0][0] != crf:
+        return crf_that_fits(points, wanted)
+    return crf + CRF_OF_HALF * math.log2(made / wanted)
+
+
+def _crf_at(known: Choice, size: tuple[int, int]) -> float:
+    """About the CRF that takes the same bytes at another size."""
+    pixels = size[0] * size[1] / (known.size[0] * known.size[1])
+    return known.crf + CRF_OF_HALF * BYTES_OF_PIXELS * math.log2(pixels)
+
+
+def _worth_a_look(content: Content, known: Choice) -> tuple[tuple[int, int], ...]:
+    """The smaller sizes, the largest first, from where one begins to be usable."""
+    smaller = sizes(content.width, content.height)[1:]
+    usable = tuple(size for size in smaller if _crf_at(known, size) <= MOST_CRF - 12)
+    return usable or smaller[-1:]
+
+
+def _by_crf(content: Content, known: Choice) -> Choice:
+    """The largest size whose quality is not coarse."""
+    ladder = sizes(content.width, content.height)
+    size = next((size for size in ladder if _crf_at(known, size) <= COARSE_CRF), ladder[-1])
+    return dataclasses.replace(known, size=size, crf=round(_crf_at(known, size), 2))
+
+
+def sound_beside(content: Content, budget: Budget, picture_bytes: int) -> int:
+    """The best rate of the sound beside a picture that takes less than its budget."""
+    spare = budget.picture_bytes - math.ceil(picture_bytes * SAFETY)
+    spare += sound_bytes(content, budget.sound_rate)
+    better = [rate for rate in SOUND_RATES if rate > budget.sound_rate]
+    return next((r for r in better if sound_bytes(content, r) <= spare), budget.sound_rate)
 
 
 def crf_that_fits(measured: Sequence[tuple[float, float]], wanted: float) -> float:
@@ -180,33 +341,48 @@ def crf_that_fits(measured: Sequence[tuple[float, float]], wanted: float) -> flo
     return middle + (math.log(wanted) - height) / min(slope, -0.02)
 
 
-def next_bit_rate(bit_rate: int, made_bytes: int, budget_bytes: int) -> int | None:
-    """The bit rate of another try, after one that took `made_bytes`; None where it was right."""
-    if made_bytes <= budget_bytes and made_bytes >= budget_bytes * LEAST_USE / AIM:
+def next_bytes(asked: int, made: int, limit: int) -> int | None:
+    """What to ask for after `asked` bytes of picture made a file of `made`; None where it is right.
+
+    What is missing or too much is added: the container takes the same again.
+    """
+    if limit * LEAST_USE <= made <= limit:
         return None
-    return max(1000, int(bit_rate * budget_bytes / max(made_bytes, 1)))
+    return max(1, asked + math.floor(limit * AIM) - made)
+
+
+def sound_within(content: Content, room_bytes: int) -> int | None:
+    """The best rate that music can have within so many bytes; None where there is none."""
+    rates = [rate for rate in SOUND_RATES if rate >= ROOMY_SOUND_RATE]
+    if not content.sound_tracks:
+        return rates[0] if room_bytes >= 0 else None
+    return next((rate for rate in rates if sound_bytes(content, rate) <= room_bytes), None)
 
 
 def _sound_rate(content: Content, room_bytes: int) -> int:
     """The best rate that leaves the picture what it needs, or takes no more than its share."""
     if not content.sound_tracks:
         return 0
+    if not content.width:
+        return min(SOUND_RATES[0], _rate_within(content, room_bytes))
     floor = _least_picture_bytes(content)
     for rate in SOUND_RATES:
-        sound = _sound_bytes(content, rate)
+        sound = sound_bytes(content, rate)
         left = room_bytes - sound
-        if not content.width:
-            if left >= 0:
-                return rate
-        elif rate > ROOMY_SOUND_RATE:
-            if sound <= SOUND_SHARE * room_bytes:
+        if rate > ROOMY_SOUND_RATE:
+            if sound <= (STILL_SHARE if content.still else SOUND_SHARE) * room_bytes:
                 return rate
         elif left >= floor * rate / SOUND_RATES[-1]:
             return rate
     return SOUND_RATES[-1]
 
 
-def _sound_bytes(content: Content, rate: int) -> int:
+def _rate_within(content: Content, room_bytes: int) -> int:
+    return math.floor(room_bytes // content.sound_tracks * 8 / content.duration)
+
+
+def sound_bytes(content: Content, rate: int) -> int:
+    """What the sound takes at so many bits a second for each track."""
     return math.ceil(content.duration * rate / 8) * content.sound_tracks
 
 
@@ -214,8 +390,9 @@ def _least_picture_bytes(content: Content) -> int:
     if not content.width:
         return 0
     (width, height) = sizes(content.width, content.height)[-1]
-    rate = width * height * float(content.frame_rate) * LEAST_BITS_A_PIXEL
-    return math.ceil(max(rate, LEAST_PICTURE_RATE) * float(content.duration) / 8)
+    pixels = 0.0 if content.still else width * height * float(content.frame_rate)
+    least = LEAST_PICTURE_RATE if content.still else min(LEAST_PICTURE_RATE, pixels / 4)
+    return math.ceil(max(pixels * LEAST_BITS_A_PIXEL, least) * float(content.duration) / 8)
 
 
 def _size_for(content: Content, picture_bytes: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from avpipe.media import Hdr, MediaInfo
-from avpipe.timeline import Timeline
+from avpipe.timeline import Timeline, TrackKind
 
 CAMERA, RECORDER = 0, 1
 """The numbers of a merge's inputs, as the segments of its timeline name them; further recorders
@@ -33,6 +33,17 @@ class Quality(StrEnum):
     STANDARD = "standard"
     DRAFT = "draft"
     HIGH = "high"
+
+
+class Method(StrEnum):
+    """How a file comes under a size."""
+
+    COPY = "copy"
+    """Its picture fits as it is."""
+    CRF = "crf"
+    """The quality that is wanted fits: one pass at that."""
+    TWO_PASS = "two_pass"  # noqa: S105
+    """The size is what binds: two passes that spend it."""
 
 
 class Frame(StrEnum):
@@ -67,6 +78,22 @@ class PictureEncode:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SizeFit:
+    """How a file is held under a size."""
+
+    limit_bytes: int
+    method: Method
+    sound_rate: int
+    """Of each encoded audio track, in bits a second."""
+    crf: float | None
+    """Of the picture; of two passes what it will be about."""
+    predicted_bytes: int
+    """Of the whole file."""
+    predicted_vmaf: float | None
+    """Of the picture beside one of the source, 0 to 100; None where it was not measured."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """Everything that is needed to make a merge's output, but its name."""
 
@@ -79,6 +106,20 @@ class Recipe:
     audio: Action
     encode: PictureEncode | None
     """Set where the video is encoded."""
+    loudness_lufs: float | None = None
+    """What each audio track is brought to; None leaves it."""
+    fit: SizeFit | None = None
+    """Set where the file has to stay under a size."""
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether the output has a picture."""
+        return any(track.kind is TrackKind.VIDEO for track in self.timeline.tracks)
+
+    @property
+    def audio_bit_rate(self) -> int:
+        """Of each encoded audio track, in bits a second."""
+        return AUDIO_BIT_RATE if self.fit is None else self.fit.sound_rate
 
     @property
     def audio_samples(self) -> int:

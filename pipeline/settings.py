@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from avpipe.errors import RequestError
 
-_KEYS = {"ffmpeg": str, "state_dir": str, "jobs": int}
+JOURNAL_NAME = "journal.sqlite3"
+"""The file in the state folder that holds what must survive."""
+_KEYS = {"ffmpeg": str, "state_dir": str, "jobs": int, "encoder": str}
 
 
 class Secret:
@@ -53,6 +55,8 @@ class CloudSettings:
     """Between two looks at a render."""
     upload_limit: int = 500_000_000
     """The largest file that is uploaded, in bytes."""
+    uplink_bytes_s: int | None = None
+    """How fast uploads go, for estimates; None for as fast as the last one was."""
     rate_limit_wait_s: float = 30.0
     """Before the one retry of a request that was refused for being one too many."""
     recovery_s: float = 30.0
@@ -71,6 +75,56 @@ class CloudSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ServerSettings:
+    """What the operator of `avpipe serve` decides."""
+
+    host: str = "127.0.0.1"
+    port: int = 8484
+    data: str | None = None
+    """The folder of everything that the server keeps; None for `server` in the state folder."""
+    base_url: str | None = None
+    """How users reach it; None for what each request says."""
+    tls_certificate: str | None = None
+    """A file in PEM form; with `tls_key` the server speaks https."""
+    tls_key: str | None = None
+    trusted_proxy: str | None = None
+    """The address of a proxy whose word on the client's address is believed."""
+    signup: str = "open"
+    """`open`, or `invited`: only the operator makes tokens."""
+    token_days: float = 7.0
+    tokens_per_address: int = 10
+    """How many tokens one address is given in `token_days`."""
+    credits: int = 100
+    """Granted to a new user."""
+    edit_credits: int = 1
+    """What a message to the agent costs that changed something."""
+    anonymous_export: bool = True
+    """Whether users without an invitation may render."""
+    upload_limit: int = 500_000_000
+    """The largest file that is taken, in bytes."""
+    user_quota: int = 20_000_000_000
+    """How much one user may keep, uploads and renders together, in bytes."""
+    retention_days: float = 7.0
+    """How long a session that nobody looks at is kept, with its files."""
+    url_uploads: bool = False
+    """Whether the server fetches files by their address."""
+    jobs: int = 1
+    """How many renders run at once."""
+    memory_per_job: int = 4 << 30
+    """What each process of a job may use, in bytes."""
+    job_hours: float = 6.0
+    """How long one render may take."""
+    render_form: str = "A"
+    """How a render is told: `A` (`output.url`) or `B` (`outputUrl`)."""
+    heartbeat_s: float = 10.0
+    """How often a stream says that it is alive."""
+    requests_per_s: float = 50.0
+    """Of one client, in the long run."""
+    streams_per_user: int = 4
+    """How many messages of one user may be open at once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """The settings of one run; the defaults live here."""
 
@@ -80,7 +134,10 @@ class Settings:
     """The ffmpeg binary; None for the one that came with the install."""
     jobs: int | None = None
     """How many cores to use; None for all."""
+    encoder: str | None = None
+    """The only H.264 encoder to use, such as `libx264`; None for the best that works here."""
     cloud: CloudSettings = field(default_factory=CloudSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
 
 
 def load(environ: Mapping[str, str], *, config: Path, state_dir: Path) -> Settings:
@@ -106,7 +163,9 @@ def load(environ: Mapping[str, str], *, config: Path, state_dir: Path) -> Settin
         state_dir=Path(str(values.get("state_dir", state_dir))).expanduser(),
         ffmpeg=None if ffmpeg is None else str(ffmpeg),
         jobs=count,
+        encoder=None if values.get("encoder") is None else str(values["encoder"]),
         cloud=_cloud(environ, values.get("cloud", {})),
+        server=ServerSettings(**_section("server", _SERVER, environ, values.get("server", {}))),
     )
 
 
@@ -133,8 +192,8 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RequestError(f"the config file {path} cannot be read: {error}") from error
     for key, value in values.items():
-        if key == "cloud" and isinstance(value, dict):
-            _require_known(path, "cloud.", value, _CLOUD)
+        if key in ("cloud", "server") and isinstance(value, dict):
+            _require_known(path, f"{key}.", value, _CLOUD if key == "cloud" else _SERVER)
             continue
         _require_known(path, "", {key: value}, _KEYS)
         if type(value) is not _KEYS[key]:
@@ -158,17 +217,28 @@ def _cloud(environ: Mapping[str, str], values: Mapping[str, Any]) -> CloudSettin
     token = environ.get("NEMO_TOKEN", "").strip()
     if not re.fullmatch(r"[!-~]*", token):
         raise RequestError("NEMO_TOKEN is not a token: it holds spaces or unusual characters")
-    found: dict[str, Any] = {"token": Secret(token) if token else None}
-    for key, parse in _CLOUD.items():
-        names = (f"AVPIPE_CLOUD_{key.upper()}", _ALIASES.get(key, ""))
+    secret = Secret(token) if token else None
+    return CloudSettings(token=secret, **_section("cloud", _CLOUD, environ, values))
+
+
+def _section(
+    name: str,
+    parsers: Mapping[str, Callable[[str], object]],
+    environ: Mapping[str, str],
+    values: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The settings of one table that the environment or the file has."""
+    found: dict[str, Any] = {}
+    for key, parse in parsers.items():
+        names = (f"AVPIPE_{name.upper()}_{key.upper()}", _ALIASES.get(key, ""))
         text = next((environ[name] for name in names if environ.get(name)), values.get(key))
         if text is None:
             continue
         try:
             found[key] = parse(str(text).strip())
         except (ValueError, OverflowError) as error:
-            raise RequestError(f"the setting cloud.{key} cannot be used: {error}") from error
-    return CloudSettings(**found)
+            raise RequestError(f"the setting {name}.{key} cannot be used: {error}") from error
+    return found
 
 
 def _seconds(text: str) -> float:
@@ -183,6 +253,43 @@ def _limit_s(text: str) -> float:
     if seconds == 0:
         raise ValueError("it must be more than 0 seconds")
     return seconds
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(f"{text} is less than 0")
+    return number
+
+
+def _some(text: str) -> int:
+    number = _count(text)
+    if number == 0:
+        raise ValueError("it must be at least 1")
+    return number
+
+
+def _port(text: str) -> int:
+    number = _count(text)
+    if number > 65535:
+        raise ValueError(f"{text} is no port")
+    return number
+
+
+def _switch(text: str) -> bool:
+    known = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
+    if text.lower() not in known:
+        raise ValueError(f"{text!r} is neither on nor off")
+    return known[text.lower()]
+
+
+def _one_of(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"{text!r} is none of {', '.join(values)}")
+        return text
+
+    return parse
 
 
 def _url(text: str) -> str:
@@ -216,6 +323,7 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "client_id": _client_id,
     "platform": _platform,
     "upload_limit": parse_size,
+    "uplink_bytes_s": parse_size,
     "idle_s": _limit_s,
     "render_timeout_s": _limit_s,
 }
@@ -223,4 +331,30 @@ _CLOUD: dict[str, Callable[[str], object]] = {
     entry.name: _PARSERS.get(entry.name, _seconds)
     for entry in fields(CloudSettings)
     if entry.name != "token"
+}
+_SERVER: dict[str, Callable[[str], object]] = {
+    "host": str,
+    "port": _port,
+    "data": str,
+    "base_url": _url,
+    "tls_certificate": str,
+    "tls_key": str,
+    "trusted_proxy": str,
+    "signup": _one_of("open", "invited"),
+    "token_days": _limit_s,
+    "tokens_per_address": _count,
+    "credits": _count,
+    "edit_credits": _count,
+    "anonymous_export": _switch,
+    "upload_limit": parse_size,
+    "user_quota": parse_size,
+    "retention_days": _limit_s,
+    "url_uploads": _switch,
+    "jobs": _some,
+    "memory_per_job": parse_size,
+    "job_hours": _limit_s,
+    "render_form": _one_of("A", "B"),
+    "heartbeat_s": _limit_s,
+    "requests_per_s": _limit_s,
+    "streams_per_user": _some,
 }

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from avpipe.errors import AvpipeError, StoppedError
 from avpipe.media import Alignment
+
+Result = TypeVar("Result")
+
+
+def result_of(steps: Generator[object, None, Result]) -> Result:
+    """What comes of the steps, whatever they tell on the way."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +41,8 @@ class Progress:
     EVENT: ClassVar[str] = "progress"
 
     stage: str
-    """`sync`, `audio`, `video`, `finalise`, `upload`, `cloud_render`, `download` or `verify`."""
+    """`sync`, `fit`, `audio`, `video`, `correct`, `finalise`, `compress`, `upload`, `cloud_render`,
+    `download` or `verify`."""
     done: float
     """Of this stage, from 0 to 1."""
     speed: float | None = None
@@ -96,6 +110,22 @@ class Done:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Compressed:
+    """A file was brought under a size, and is under its name."""
+
+    EVENT: ClassVar[str] = "done"
+
+    schema: str = "avpipe.compress/1"
+    output: OutputFacts
+    limit_bytes: int
+    method: str
+    """`copy`, `crf` or `two_pass`."""
+    predicted_bytes: int
+    checks: tuple[Check, ...]
+    elapsed_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
     """Why it failed, as scripts read it."""
 
@@ -126,4 +156,4 @@ class Failed:
         )
 
 
-Update = Started | Progress | Note | Fallback | Done | Failed
+Update = Started | Progress | Note | Fallback | Done | Compressed | Failed

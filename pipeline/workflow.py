@@ -10,28 +10,43 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from avpipe.cloud.reach import cloud_facts
 from avpipe.codecs import encoders, isolate
 from avpipe.codecs.ffmpeg import Ffmpeg, find
-from avpipe.errors import (
-    InputChangedError,
-    InputMissingError,
-    OutputExistsError,
-    OutputIsInputError,
-    RequestError,
-)
+from avpipe.errors import DoesNotFitError, InputChangedError, RequestError
+from avpipe.files import probed, require_files, require_output
 from avpipe.media import Alignment, MediaInfo, Verdict
 from avpipe.plan.make import Heard, make_plan, require_supported, usable_streams
-from avpipe.plan.request import Request, Sync
-from avpipe.plan.values import Machine, Plan
+from avpipe.plan.request import Request, Sync, VideoMode
+from avpipe.plan.route import needs_compression, with_sent
+from avpipe.plan.values import CloudFacts, CloudOrder, Machine, Plan
 from avpipe.recipe import Action, Quality
 from avpipe.render.checks import checks_of_file
-from avpipe.render.local import render, usable_cores
+from avpipe.render.local import usable_cores
+from avpipe.routes import carry_out_plan
 from avpipe.settings import Settings
-from avpipe.updates import Check, Done, Note, OutputFacts, Progress, Started, Update
+from avpipe.updates import Check, Progress, Started, Update, result_of
+
+if TYPE_CHECKING:
+    from avpipe.cloud.values import Clock
 
 SYNC_STAGE = "sync"
 """The stage in which the files are compared."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What is known of a merge's inputs before it begins, so that it is not found out again."""
+
+    files: tuple[MediaInfo, ...] = ()
+    """The facts of the video and of each recording; none: they are probed."""
+    found: tuple[Alignment, ...] = ()
+    """How each recording lines up by its content; none: they are compared where that is asked."""
+
+
+_NOTHING = Known()
 
 
 def plan_merge(request: Request, settings: Settings) -> Plan:
@@ -39,28 +54,28 @@ def plan_merge(request: Request, settings: Settings) -> Plan:
 
     Raises RequestError, MediaError, SyncUncertainError or ToolMissingError.
     """
-    steps = _plan_steps(request, _probed(request), settings)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            plan: Plan = end.value
-            return plan
+    return result_of(_plan_steps(request, _probed(request), settings))
 
 
-def merge(request: Request, settings: Settings, *, overwrite: bool) -> Generator[Update]:
+def merge(
+    request: Request, settings: Settings, *, overwrite: bool, known: Known = _NOTHING
+) -> Generator[Update]:
     """Plan a merge and carry it out; the last update is `Done`. Errors as those of the two."""
     began = time.monotonic()
-    files = _probed(request)
+    files = known.files or _probed(request)
+    for info in known.files:
+        _require_unchanged(info)
     usable_streams(files[0], files[1:])
     require_output(Path(request.output), _inputs(request), overwrite=overwrite)
     yield Started(video=request.video, audio=request.audio, output=request.output)
-    plan = yield from _plan_steps(request, files, settings)
-    yield from _carried_out(plan, settings, began, overwrite=overwrite)
+    plan = yield from _plan_steps(request, files, settings, known.found)
+    yield from carry_out_plan(plan, settings, overwrite=overwrite, began=began)
 
 
-def carry_out(plan: Plan, settings: Settings, *, overwrite: bool) -> Generator[Update]:
-    """Carry out a plan; the last update is `Done`.
+def carry_out(
+    plan: Plan, settings: Settings, *, overwrite: bool, clock: Clock | None = None
+) -> Generator[Update]:
+    """Carry out a plan; the last update is `Done`. `clock` is that of the cloud's waits.
 
     Raises AvpipeError where it fails, and then leaves nothing behind.
     """
@@ -72,25 +87,7 @@ def carry_out(plan: Plan, settings: Settings, *, overwrite: bool) -> Generator[U
         _require_unchanged(info)
     require_output(Path(plan.output.path), paths, overwrite=overwrite)
     yield Started(video=files[0].path, audio=files[1].path, output=plan.output.path)
-    yield from _carried_out(plan, settings, began, overwrite=overwrite)
-
-
-def _carried_out(
-    plan: Plan, settings: Settings, began: float, *, overwrite: bool
-) -> Generator[Update]:
-    ffmpeg = find(settings.ffmpeg)
-    for reason in plan.reasons:
-        if reason.note:
-            yield Note(code=reason.code, message=reason.message)
-    checks: tuple[Check, ...] = ()
-    workers = usable_cores(settings.jobs)
-    with closing(render(plan, ffmpeg, workers=workers, overwrite=overwrite)) as updates:
-        for update in updates:
-            if isinstance(update, Progress):
-                yield update
-            else:
-                checks = update
-    yield _done(plan, checks, time.monotonic() - began)
+    yield from carry_out_plan(plan, settings, overwrite=overwrite, clock=clock, began=began)
 
 
 def _inputs(request: Request) -> tuple[str, ...]:
@@ -99,33 +96,100 @@ def _inputs(request: Request) -> tuple[str, ...]:
 
 def _probed(request: Request) -> tuple[MediaInfo, ...]:
     """The facts of the video and of each recording."""
-    require_files(_inputs(request))
-    return tuple(isolate.probe_files(_inputs(request)))
+    return probed(_inputs(request))
 
 
 def _plan_steps(
-    request: Request, files: Sequence[MediaInfo], settings: Settings
+    request: Request,
+    files: Sequence[MediaInfo],
+    settings: Settings,
+    found: tuple[Alignment, ...] = (),
 ) -> Generator[Progress, None, Plan]:
     """The plan, and on the way how far the listening is."""
+    cloud = cloud_facts(settings)
+    plan = yield from _decided(request, files, settings, cloud, found)
+    if plan.cloud is None or not needs_compression(plan, cloud):
+        return plan
+    try:
+        sent = yield from _sent(plan, plan.cloud, settings)
+    except DoesNotFitError:
+        cloud = dataclasses.replace(cloud, compresses=False)
+        return (yield from _decided(request, files, settings, cloud, found))
+    return with_sent(plan, sent, cloud)
+
+
+def _sent(plan: Plan, order: CloudOrder, settings: Settings) -> Generator[Progress, None, Plan]:
+    """How the video of a plan is brought under the limit of an upload."""
+    from avpipe.compress import picture_steps  # only where it is too large
+
+    sides = (order.longer_side, order.shorter_side)
+    bound = "source" if None in sides else f"{sides[0]}x{sides[1]}"
+    limit = settings.cloud.upload_limit
+    return (yield from picture_steps(plan.inputs.video, limit, settings, resolution=bound))
+
+
+def _decided(
+    request: Request,
+    files: Sequence[MediaInfo],
+    settings: Settings,
+    cloud: CloudFacts,
+    found: tuple[Alignment, ...],
+) -> Generator[Progress, None, Plan]:
+    """The plan, but for what has to be compressed before it is sent."""
     (video, *audio) = files
     usable_streams(video, audio)
     cores = usable_cores(settings.jobs)
-    machine = Machine(cores=cores)
+    machine = Machine(cores=cores, cloud=cloud)
     heard = Heard()
-    if request.listens and video.audio:
-        found = yield from _listen(video, audio, find(settings.ffmpeg), cores)
+    if request.listens and video.picture is None:
+        ffmpeg = find(settings.ffmpeg)
+        if found:
+            quiet = zip(found, audio, strict=True)
+            found = tuple(_with_quiet_joints(one, info, ffmpeg) for one, info in quiet)
+        else:
+            found = yield from _listen(video, audio, ffmpeg, cores)
         heard = Heard(found=found)
     plan = make_plan(request, video, audio, machine, heard)
     if request.sync in (Sync.AUTO, Sync.REQUIRE) and _is_filled(plan):
         gain_db = _camera_gain_db(plan, find(settings.ffmpeg))
         heard = dataclasses.replace(heard, camera_gain_db=gain_db)
         plan = make_plan(request, video, audio, machine, heard)
+    if request.max_bytes is not None:
+        return (yield from _held_under(request.max_bytes, plan, request, machine, heard, settings))
     if plan.video is Action.ENCODE and request.quality is not Quality.HIGH:
         # Only now is it worth to find out what the hardware really does.
-        encoders_found = encoders.working_hardware(find(settings.ffmpeg), settings.state_dir)
-        machine = Machine(cores=cores, encoders=encoders_found)
+        encoders_found = encoders.working_hardware(
+            find(settings.ffmpeg), settings.state_dir, only=settings.encoder
+        )
+        machine = dataclasses.replace(machine, encoders=encoders_found)
         plan = make_plan(request, video, audio, machine, heard)
     return plan
+
+
+def _held_under(
+    max_bytes: int,
+    plan: Plan,
+    request: Request,
+    machine: Machine,
+    heard: Heard,
+    settings: Settings,
+) -> Generator[Progress, None, Plan]:
+    """The plan whose output stays under a size."""
+    from avpipe.compress import fit_plan  # only where it is asked for
+
+    def again(resolution: str | None) -> Plan:
+        wanted = dataclasses.replace(request, resolution=resolution or request.resolution)
+        if plan.video is Action.COPY and request.video_mode is VideoMode.COPY:
+            raise RequestError(
+                f"the copied video does not fit into {max_bytes / 1e6:.2f} MB",
+                hint="leave out --video copy, and it is encoded",
+            )
+        wanted = dataclasses.replace(wanted, video_mode=VideoMode.ENCODE)
+        (video, audio) = (plan.inputs.video, plan.inputs.recorders)
+        return make_plan(wanted, video, audio, machine, heard)
+
+    ffmpeg = find(settings.ffmpeg)
+    return (yield from fit_plan(plan, max_bytes, again, ffmpeg, machine.cores))
 
 
 def _listen(
@@ -198,74 +262,6 @@ def _camera_gain_db(plan: Plan, ffmpeg: Ffmpeg) -> float:
     starts = [moment.audio_s for moment in moments]
     recording = read_excerpts(ffmpeg, audio, audio.audio[0], starts, MOMENT_S)
     return match_gain_db(camera, recording)
-
-
-def _done(plan: Plan, checks: tuple[Check, ...], elapsed_s: float) -> Done:
-    return Done(
-        output=OutputFacts(
-            path=plan.output.path,
-            size_bytes=os.stat(plan.output.path).st_size,  # noqa: PTH116
-            duration_s=plan.output.duration_s,
-            width=plan.output.width,
-            height=plan.output.height,
-        ),
-        route=plan.route,
-        fallback=None,
-        video=plan.video.value,
-        audio=plan.audio.value,
-        alignment=plan.alignment,
-        checks=checks,
-        elapsed_s=round(elapsed_s, 3),
-    )
-
-
-def require_files(paths: Sequence[str]) -> None:
-    """Raise InputMissingError where one of the paths is not a file that can be read."""
-    for path in paths:
-        if not os.path.lexists(path):
-            raise InputMissingError(f"{path} does not exist")
-        if os.path.isdir(path):  # noqa: PTH112
-            raise InputMissingError(
-                f"{path} is a folder, not a file", hint="avpipe merge takes two files"
-            )
-        if not os.path.isfile(path):  # noqa: PTH113
-            raise InputMissingError(f"{path} is not a file")
-        if not os.access(path, os.R_OK):
-            raise InputMissingError(f"{path} may not be read")
-
-
-def require_output(output: Path, inputs: Sequence[str], *, overwrite: bool) -> None:
-    """Raise where an output must not be written: the folder, an input, a file that exists."""
-    require_target(output, inputs, overwrite=overwrite)
-    if output.suffix.lower() not in (".mp4", ".m4v"):
-        raise RequestError(
-            f"the output {output} is not named as an MP4", hint="give it a name that ends in .mp4"
-        )
-
-
-def require_target(output: Path, inputs: Sequence[str], *, overwrite: bool) -> None:
-    """Raise where no file of any kind may be written under that name."""
-    try:
-        there = output.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        there = None
-    except OSError as error:
-        raise RequestError(
-            f"the output {output} cannot be made: {error.strerror}", hint="-o names another"
-        ) from error
-    if not output.parent.is_dir():
-        raise RequestError(f"the folder {output.parent} does not exist")
-    if not os.access(output.parent, os.W_OK | os.X_OK):
-        raise RequestError(f"the folder {output.parent} cannot be written")
-    if output.is_dir():
-        raise RequestError(f"the output {output} is a folder")
-    if there is None:
-        return
-    for path in inputs:
-        if output.exists() and os.path.samefile(output, path):  # noqa: PTH121
-            raise OutputIsInputError(f"the output {output} is the input {path}")
-    if not overwrite:
-        raise OutputExistsError(f"{output} exists", hint="-y overwrites it")
 
 
 def _require_unchanged(info: MediaInfo) -> None:

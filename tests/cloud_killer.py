@@ -18,8 +18,12 @@ from typing import Any
 
 from cloud_world import Time, World
 
+from avpipe import jsonform
 from avpipe.cloud.job import run
-from avpipe.journal import Journal
+from avpipe.journal import JobRow, JobState, Journal
+from avpipe.plan.values import Plan
+from avpipe.workflow import carry_out
+from avpipe.workflow_export import take_up
 
 
 class Killer:
@@ -62,6 +66,45 @@ def work(order: dict[str, Any]) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+def work_on_merge(order: dict[str, Any]) -> None:
+    """A merge whose plan is given, or what the journal has of it."""
+    nemo: Any = SimpleNamespace(url=order["url"])
+    time = Time(tick=1.0)
+    world = World(nemo=nemo, folder=Path(order["folder"]), time=time)
+    if order["state"]:
+        arm_at(order["state"])
+    with world.cloud() as cloud:
+        rows = cloud.journal.unfinished(api_url=nemo.url) if order["resume"] else ()
+        for row in rows:
+            list(take_up(cloud, row))
+    if not rows:
+        plan = jsonform.loads(Plan, Path(order["plan"]).read_bytes())
+        list(carry_out(plan, world.settings, overwrite=False, clock=time.clock))
+
+
+def arm_at(state: str) -> None:
+    """End the process by SIGKILL when a job's state is on the disk; `made` is that of its file,
+    `published` that of its name."""
+    (add, advance) = (Journal.add_job, Journal.advance)
+
+    def adding(journal: Journal, **values: Any) -> JobRow:
+        row = add(journal, **values)
+        if state == row.state:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return row
+
+    def advancing(journal: Journal, name: str, to: JobState, **values: Any) -> JobRow:
+        if state == "published" and to is JobState.DONE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        row = advance(journal, name, to, **values)
+        if state == ("made" if "made" in values else to.value):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return row
+
+    Journal.add_job = adding  # type: ignore[method-assign]
+    Journal.advance = advancing  # type: ignore[method-assign]
+
+
 def tell(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
@@ -72,7 +115,8 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             try:
-                work(json.loads(line))
+                order = json.loads(line)
+                (work_on_merge if "plan" in order else work)(order)
             except BaseException as error:
                 tell(repr(error))
                 os._exit(1)

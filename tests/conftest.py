@@ -12,7 +12,13 @@ from typing import Any
 import hypothesis
 import pytest
 
-TOOLS = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "espeak-ng": "espeak-ng"}
+TOOLS = {
+    "ffmpeg": "ffmpeg",
+    "ffprobe": "ffmpeg",
+    "chromium": "chromium",
+    "espeak-ng": "espeak-ng",
+    "fc-match": "fontconfig",
+}
 """Programs that some tests use, with the Debian package that holds each."""
 
 hypothesis.settings.register_profile(

@@ -80,6 +80,8 @@ class Session:
     user_id: str
     task_id: str
     files: list[dict[str, Any]] = field(default_factory=list)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    """What the last file of each type holds, kept for a renderer."""
     draft: dict[str, Any] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -123,6 +125,8 @@ class FakeNemo:
         self.reply = "I merged the audio and the video into a single file."
         """Empty for an agent that says nothing."""
         self.extra_events: list[str] = []
+        self.hold: threading.Event | None = None
+        """What a message waits for before it is answered."""
         self.edits = True
         self.polls_needed = 1
         self.reports_size = True
@@ -131,6 +135,8 @@ class FakeNemo:
         self.keeps_files = True
         """Whether the state tells of uploads."""
         self.digests = True
+        self.renderer: Callable[[dict[str, bytes]], bytes] | None = None
+        """Makes the video that a render gives, of the session's files by type."""
         self._lock = threading.Lock()
         self._api = _serve(_ApiHandler, self)
         self._cdn = _serve(_CdnHandler, self)
@@ -223,6 +229,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Quiet
     at = ""
     left = 0
+    kept: tuple[bytes, ...] = ()
+    """The parts of the file that was read last, where they are needed."""
 
     @property
     def nemo(self) -> FakeNemo:
@@ -456,6 +464,7 @@ class _ApiHandler(_Handler):
                 self.fail(4001)
                 return None
             self.nemo.uploads.append((name, filename, size, digest))
+            session.bodies[kinds[0]] = b"".join(self.kept)
             made.append(
                 {
                     "filename": filename,
@@ -491,6 +500,7 @@ class _ApiHandler(_Handler):
         tail = len(boundary) + 8
         size = self.left - tail
         digest = hashlib.sha256()
+        self.kept = ()
         left = size
         while left:
             part = self.rfile.read(min(left, 1 << 20))
@@ -500,6 +510,8 @@ class _ApiHandler(_Handler):
             self.left -= len(part)
             if self.nemo.digests:
                 digest.update(part)
+            if self.nemo.renderer is not None:
+                self.kept += (part,)
         end = self.rfile.read(tail)
         if len(end) < tail:
             raise _GoneError
@@ -518,6 +530,8 @@ class _ApiHandler(_Handler):
             return None
         text = form["new_message"]["parts"][0]["text"]
         self.nemo.messages.append((form["session_id"], text))
+        if self.nemo.hold is not None:
+            self.nemo.hold.wait(60)
         if self.nemo.edits:
             self.nemo.edit(session)
         self.stream("".join(self.events()), fault)
@@ -558,6 +572,8 @@ class _ApiHandler(_Handler):
             self.answer(409, b'{"success":false,"error":"duplicate id"}')
             return None
         self.nemo.renders[form["id"]] = RenderJob(form["sessionId"], form["draft"])
+        if self.nemo.renderer is not None:
+            self.nemo.video = self.nemo.renderer(session.bodies)
         return {"id": form["id"], "status": "pending", "progress": 5}
 
     def do_poll(self, user: str, form: Any, name: str, *, fault: Fault | None) -> Any:

@@ -14,8 +14,10 @@ import pytest
 from cloud_world import Time, World, consumed
 from commands import CommandLine, Ran, names
 from fake_nemo import FakeNemo, Fault
+from measure import shown_frames
 from media_factory import make_video
 
+from avpipe import exports
 from avpipe.cloud.connection import session_in_use
 from avpipe.cloud.send import send
 from avpipe.cloud.upload import LocalFile, upload
@@ -100,9 +102,9 @@ def test_a_whole_conversation(avpipe: CommandLine, nemo: FakeNemo) -> None:
     reply = cloud(avpipe, "send", "merge this audio and video")
     assert reply["action"] == "edit"
     assert reply["changes"] == [
-        "added Video: camera (0-2s)",
-        "added BGM: sound (0-2s, 35%)",
-        'added Title: "Take 1" (0-1s)',
+        "video 'camera' added, 0-2 s",
+        "music 'sound' added, 0-2 s, 35%",
+        "title 'Take 1' added, 0-1 s",
     ]
     state = cloud(avpipe, "state")
     assert state["timeline"] == reply["timeline"]
@@ -165,7 +167,8 @@ def test_exit_codes(
     avpipe: CommandLine, nemo: FakeNemo, at: str, fault: dict[str, Any], code: int, hint: str
 ) -> None:
     nemo.faults = [Fault(at=at, times=99, **fault)]
-    for command in (("upload", "camera.mp4"), ("send", "make it"), ("export", "-o", "out.mp4")):
+    export = ("export", "-o", "out.mp4", "--no-fallback")
+    for command in (("upload", "camera.mp4"), ("send", "make it"), export):
         ran = avpipe("cloud", *command, "--json")
         if ran.code:
             break
@@ -235,9 +238,65 @@ def test_a_render_that_verification_rejects(
     make_video(tmp_path / "short.mp4", size=(160, 90), duration=1, audio="clicks", flashes=())
     for video in ((tmp_path / "short.mp4").read_bytes(), whole[: len(whole) // 2]):
         nemo.video = video
-        ran = avpipe("cloud", "export", "-o", "out.mp4", "--json")
+        ran = avpipe("cloud", "export", "-o", "out.mp4", "--no-fallback", "--json")
         assert (ran.code, ran.events[-1]["error"]["code"]) == (1, "rejected"), ran.err
         assert names(avpipe.folder) == {"camera.mp4", "sound.wav"}
+
+
+def test_an_export_that_is_blocked_is_made_here(avpipe: CommandLine, nemo: FakeNemo) -> None:
+    """Of the session's timeline: the first second of the camera."""
+    edited(avpipe, nemo)
+    (session,) = nemo.sessions.values()
+    (file,) = session.files
+    session.draft["t"] = [{"tt": 0, "sg": [{"d": 1000, "src": file["cdn_url"]}]}]
+    nemo.faults = [Fault(at="submit", code=402, times=99)]
+    ran = avpipe("cloud", "export", "-o", "out.mp4", "--no-fallback", "--json")
+    assert (ran.code, ran.events[-1]["error"]["code"]) == (5, "402")
+    ran = avpipe("cloud", "resume", "--json")  # as it was asked for
+    assert (ran.code, names(avpipe.folder)) == (5, {"camera.mp4", "sound.wav"})
+    ran = avpipe("cloud", "export", "-o", "out.mp4", "--json")
+    ran.assert_done()
+    (told,) = [event for event in ran.events if event["event"] == "fallback"]
+    assert (told.pop("event"), told["from"], told["code"]) == ("fallback", "cloud", "402")
+    last = ran.events[-1]
+    assert (last["route"], last["fallback"]) == ("local", told)
+    assert [event["event"] for event in ran.events].count("started") == 1
+    assert last["output"]["duration_s"] == pytest.approx(1, abs=0.03)
+    assert len(shown_frames(avpipe.folder / "out.mp4")) == 30
+    (job,) = cloud(avpipe, "jobs")["jobs"]
+    assert job["state"] == "failed"
+
+
+def test_an_export_that_cannot_be_made_here_either(avpipe: CommandLine, nemo: FakeNemo) -> None:
+    """The cloud's own music is not on this machine."""
+    edited(avpipe, nemo)
+    (session,) = nemo.sessions.values()
+    session.draft["t"][1]["sg"] = [{"d": 2000, "src": "https://cdn.example.com/lofi.mp3"}]
+    nemo.faults = [Fault(at="submit", code=2001, times=99)]
+    ran = avpipe("cloud", "export", "-o", "out.mp4")
+    assert (ran.code, LINK in ran.err) == (5, True)
+    assert (
+        "note: not made here either: its timeline uses https://cdn.example.com/lofi.mp3" in ran.err
+    )
+    assert names(avpipe.folder) == {"camera.mp4", "sound.wav"}
+
+
+def test_an_interrupted_export_is_made_here_by_resume(avpipe: CommandLine, nemo: FakeNemo) -> None:
+    """The service has gone meanwhile: what was asked for is in the journal."""
+    edited(avpipe, nemo)
+    state_dir = Path(avpipe.env["AVPIPE_STATE_DIR"])
+    with World(nemo=nemo, folder=avpipe.folder, state_dir=state_dir).cloud() as opened:
+        state = exports.current_state(opened)
+        output = avpipe.folder / "out.mp4"
+        exports.prepared_export(opened, state, output, overwrite=False, fallback=True)
+    nemo.faults = [Fault(at=at, drop=True, times=99) for at in ("state", "submit")]
+    ran = avpipe("cloud", "resume", "--no-fallback")
+    assert (ran.code, names(avpipe.folder)) == (7, {"camera.mp4", "sound.wav"})
+    ran = avpipe("cloud", "resume", "--json")
+    ran.assert_done()
+    assert ran.events[-1]["fallback"]["code"] == "unreachable"
+    assert ran.events[-1]["output"]["duration_s"] == pytest.approx(2, abs=0.03)
+    assert cloud(avpipe, "resume")["jobs"] == []
 
 
 def test_an_interrupted_export_is_taken_up(avpipe: CommandLine, nemo: FakeNemo) -> None:
@@ -263,7 +322,7 @@ def test_an_interrupted_export_is_taken_up(avpipe: CommandLine, nemo: FakeNemo) 
 def test_cancel(avpipe: CommandLine, nemo: FakeNemo) -> None:
     edited(avpipe, nemo)
     nemo.faults = [Fault(at="poll", code=500, times=4)]
-    assert avpipe("cloud", "export", "-o", "out.mp4").code == 7
+    assert avpipe("cloud", "export", "-o", "out.mp4", "--no-fallback").code == 7
     (job,) = cloud(avpipe, "jobs")["jobs"]
     (done,) = cloud(avpipe, "cancel", job["id"])["jobs"]
     assert done["state"] == "cancelled"
@@ -337,7 +396,7 @@ def test_secrets_are_nowhere_but_in_their_file(avpipe: CommandLine, nemo: FakeNe
         ({}, ["upload", "camera.mp4", "--json"]),
         ({}, ["send", "make it"]),
         ({}, ["send", "make it", "--json"]),
-        ({}, ["export", "-o", "out.mp4"]),
+        ({}, ["export", "-o", "out.mp4", "--no-fallback"]),
         ({}, ["resume", "--json"]),
         ({}, ["jobs", "--json"]),
         ({"NEMO_TOKEN": own}, ["state", "--link"]),

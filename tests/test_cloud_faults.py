@@ -3,6 +3,9 @@ message and render once."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -413,3 +416,49 @@ def test_still_working_is_said_every_two_minutes_and_an_end_is_made(world: World
     assert len(said) == 4  # at 2, 4, 6 and 8 minutes; at 10 it is given up
     assert outcome.code == "unreachable"
     assert "10 minutes" in str(outcome.error)
+
+
+def test_a_reply_that_never_ends_is_given_up_after_15_minutes(world: World) -> None:
+    """The agent is at work all the time, and says so: only the limit of a reply ends it."""
+    world.time = Time(tick=10.0)
+    world.nemo.edits = False
+    call = {"type": "tool_call", "name": "generate_video_with_seedance", "args": {}}
+    world.nemo.extra_events = [f"data: {json.dumps(call)}\n\n"] * 200
+    outcome = world.run()
+    said = [update for update in outcome.updates if getattr(update, "code", "") == "still_working"]
+    assert len(said) == 7  # from 2 to 14 minutes
+    assert outcome.code == "unreachable"
+    assert "15 minutes" in str(outcome.error)
+    assert world.nemo.count("message") == 1
+
+
+CLOSING = """
+import sqlite3, sys, threading
+from pathlib import Path
+
+from avpipe.journal import Journal
+
+for _ in range(100):
+    reading = threading.Event()
+    with Journal(Path(sys.argv[1])) as journal:
+
+        def reads() -> None:
+            try:
+                while True:
+                    journal.failed_at("https://cloud.test")
+                    reading.set()
+            except sqlite3.ProgrammingError:
+                pass
+
+        reader = threading.Thread(target=reads)
+        reader.start()
+        reading.wait()
+    reader.join()
+"""
+
+
+def test_a_journal_is_closed_under_an_upload_that_was_given_up(tmp_path: Path) -> None:
+    """Its thread may still read: what it gets is an error, where the process used to crash."""
+    command = [sys.executable, "-c", CLOSING, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")

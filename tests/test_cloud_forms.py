@@ -90,7 +90,7 @@ def test_every_form_of_every_answer(
         found = cloud.api.credits()
         (video, audio) = cloud.api.state(session_id).files
     assert reply.text == nemo.reply
-    assert reply.changes == ('changed Title: "Take 1" (0-1s) -> "Take 2" (0-1s)',)
+    assert reply.changes == ("title 'Take 1' now reads 'Take 2'",)
     assert (found.available, found.frozen, found.total) == (60, 40, 100)
     assert (video.name, video.type, video.width, video.height) == ("camera.mp4", "video", 160, 90)
     assert (video.duration_s, video.size_bytes, audio.type) == (2.0, 69888, "audio")
@@ -141,14 +141,14 @@ def test_what_changed() -> None:
     after["t"].append({"tt": 1, "sg": [{"d": 2000, "name": "Rain"}]})
     del after["t"][2]
     assert draft.changes_between(before, state(after)) == (
-        "changed BGM: Lo-fi (0-10s, 35%) -> Lo-fi (0-10s, 50%)",
-        'removed Title: "Urban Dreams" (0-3s)',
-        "added BGM: Rain (0-2s)",
+        "music 'Lo-fi' at 50% (was 35%)",
+        "title 'Urban Dreams' removed",
+        "music 'Rain' added, 0-2 s",
     )
     assert draft.changes_between(before, before) == ()
     graded = SEED_DRAFTS["metadata"] | {"m": {"grade": "warm"}}
     (said,) = draft.changes_between(before, state(graded))
-    assert "in a way that its tracks don't show" in said
+    assert "in a way that its tracks do not show" in said
 
 
 GUI = [
@@ -258,7 +258,7 @@ def test_an_agent_that_says_nothing_is_spoken_for(world: World) -> None:
         (_, reply) = consumed(send(cloud, session, "make it"))
         world.nemo.edits = False
         (_, nothing) = consumed(send(cloud, session, "and now?"))
-    assert reply.text == 'added Video: camera (0-2s); added Title: "Take 1" (0-1s)'
+    assert reply.text == "video 'camera' added, 0-2 s; title 'Take 1' added, 0-1 s"
     assert (nothing.text, nothing.changes) == (SILENT, ())
 
 

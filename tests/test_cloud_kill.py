@@ -3,6 +3,7 @@ message, one render."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,8 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cloud_renders import renderer
 from cloud_world import World
 from fake_nemo import FakeNemo
+from media_factory import make_audio, make_video
+
+from avpipe import jsonform
+from avpipe.plan.request import Request, RouteChoice
+from avpipe.plan.values import Plan
+from avpipe.settings import Settings
+from avpipe.workflow import plan_merge
 
 TALE = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 4000
 COMMITS = 40
@@ -34,7 +43,7 @@ def run(killer: subprocess.Popen[str], tmp_path: Path) -> Run:
     """Run the job in a process; gives its exit code."""
     (tmp_path / "tale").write_bytes(TALE)
 
-    def ordered(world: World, commit: int = 0, when: str = "", stage: str = "-") -> int:
+    def in_process(world: World, commit: int = 0, when: str = "", stage: str = "-") -> int:
         order: dict[str, Any] = {
             "url": world.nemo.url,
             "video": str(tmp_path / "tale"),
@@ -43,15 +52,20 @@ def run(killer: subprocess.Popen[str], tmp_path: Path) -> Run:
             "when": when,
             "stage": stage,
         }
-        assert killer.stdin is not None
-        assert killer.stdout is not None
-        killer.stdin.write(json.dumps(order) + "\n")
-        killer.stdin.flush()
-        answer = killer.stdout.readline().strip()
-        assert answer in ("0", "-9"), answer
-        return int(answer)
+        return int(ordered(killer, order))
 
-    return ordered
+    return in_process
+
+
+def ordered(killer: subprocess.Popen[str], order: dict[str, Any]) -> str:
+    """How a process ended that did what was ordered."""
+    assert killer.stdin is not None
+    assert killer.stdout is not None
+    killer.stdin.write(json.dumps(order) + "\n")
+    killer.stdin.flush()
+    answer = killer.stdout.readline().strip()
+    assert answer in ("0", "-9"), answer
+    return answer
 
 
 def assert_once(world: World) -> None:
@@ -118,6 +132,51 @@ def test_killed_again_and_again(run: Run, tmp_path: Path) -> None:
             assert kills < COMMITS
         assert kills >= 3
         assert_once(world)
+
+
+STATES = (
+    *("prepared", "uploaded", "submitted", "rendering", "downloading"),
+    *("made", "published", "done"),
+)
+
+
+@pytest.fixture(scope="module")
+def merge_plan(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, bytes]:
+    """A merge for the cloud, and what that makes of it."""
+    folder = tmp_path_factory.mktemp("media")
+    (video, audio) = (folder / "camera.mp4", folder / "sound.wav")
+    make_video(video, size=(160, 90), duration=1, rate=25, codec="mpeg4", audio=None, flashes=())
+    make_audio(audio, duration=1, noise=0.1)
+    request = Request(
+        video=str(video), audio=str(audio), output=str(folder / "out.mp4"), route=RouteChoice.CLOUD
+    )
+    plan = plan_merge(request, Settings(state_dir=folder / "state"))
+    bodies = {"video": video.read_bytes(), "audio": audio.read_bytes()}
+    return plan, renderer(folder / "renders")(bodies)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_merge_that_is_killed_at_each_state(
+    killer: subprocess.Popen[str], tmp_path: Path, merge_plan: tuple[Plan, bytes], state: str
+) -> None:
+    """Taken up by the same merge again, or by `cloud resume`, in turn."""
+    (plan, rendered) = merge_plan
+    output = tmp_path / "out" / "out.mp4"
+    output.parent.mkdir()
+    plan = dataclasses.replace(plan, output=dataclasses.replace(plan.output, path=str(output)))
+    (tmp_path / "plan.json").write_text(jsonform.dumps(plan))
+    with FakeNemo(rendered) as nemo:
+        order = {"url": nemo.url, "folder": str(tmp_path), "plan": str(tmp_path / "plan.json")}
+        resume = STATES.index(state) % 2 == 0
+        assert ordered(killer, {**order, "state": state, "resume": False}) == "-9"
+        assert output.exists() == (state in ("published", "done"))
+        if state != "done":
+            assert ordered(killer, {**order, "state": "", "resume": resume}) == "0"
+        assert output.read_bytes() == rendered
+        assert sorted(name for (_, name, *_) in nemo.uploads) == ["camera.mp4", "sound.m4a"]
+        assert (len(nemo.messages), len(nemo.renders)) == (1, 1)
+        assert nemo.violations == []
+        assert [path.name for path in output.parent.iterdir()] == ["out.mp4"]
 
 
 def test_two_processes_at_once_do_it_once(tmp_path: Path) -> None:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from avpipe.errors import DoesNotFitError
 from avpipe.fit import (
     AIM,
     ROOMY_SOUND_RATE,
+    Budget,
+    Choice,
     Content,
-    DoesNotFitError,
-    candidates,
+    Sampled,
+    Trial,
+    choose_picture,
     container_bytes,
     crf_that_fits,
     least_bytes,
-    next_bit_rate,
+    next_bytes,
     sample_windows,
     share_out,
     sizes,
 )
+from avpipe.recipe import Method
 
 contents = st.builds(
     Content,
@@ -54,14 +61,14 @@ def test_a_budget_adds_up_or_is_refused_with_a_limit_that_would_do(
     if content.width:
         assert budget.picture_bytes > 0
         assert (budget.width, budget.height) in sizes(content.width, content.height)
-        assert (budget.width, budget.height) in candidates(content, budget)
     else:
         assert budget.picture_bytes == 0
 
 
-@given(contents, st.integers(1, 10**10), st.integers(0, 10**9))
-def test_more_room_never_makes_it_worse(content: Content, limit: int, more: int) -> None:
-    assume(content.width and limit >= least_bytes(content))
+@given(contents, st.integers(0, 10**10), st.integers(0, 10**9))
+def test_more_room_never_makes_it_worse(content: Content, room: int, more: int) -> None:
+    assume(content.width)
+    limit = least_bytes(content) + room
     (small, large) = (share_out(content, limit), share_out(content, limit + more))
     assert large.sound_rate >= small.sound_rate
     assert large.width * large.height >= small.width * small.height or (
@@ -108,9 +115,10 @@ def test_the_crf_is_found_on_an_exponential(
 
 
 def test_a_miss_is_corrected_and_a_hit_is_not() -> None:
-    assert next_bit_rate(1_000_000, 990, 1000) is None
-    assert next_bit_rate(1_000_000, 1100, 1000) == 909_090
-    assert next_bit_rate(1_000_000, 900, 1000) == 1_111_111
+    assert next_bytes(800, 990, 1000) is None
+    assert next_bytes(800, 1000, 1000) is None
+    assert next_bytes(800, 1001, 1000) == 800 + math.floor(1000 * AIM) - 1001
+    assert next_bytes(800, 900, 1000) == 800 + math.floor(1000 * AIM) - 900
 
 
 @given(st.fractions(min_value=Fraction(1, 50), max_value=50_000, max_denominator=1000))
@@ -126,3 +134,113 @@ def test_the_container_takes_what_its_packets_take() -> None:
         duration=Fraction(10), width=640, height=360, frame_rate=Fraction(25), sound_tracks=0
     )
     assert container_bytes(silent) == 6_000 + 250 * 28
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A picture whose bytes and looks follow a law: what `choose_picture` finds is known."""
+
+    bytes_a_pixel: float
+    """At CRF 0, each second."""
+    sharpness: float
+    """How much a smaller size loses in looks for each halving of its pixels."""
+    key_share: float = 0.1
+    cuts: int = 0
+
+    def encode(self, trial: Trial, full: tuple[int, int]) -> Sampled:
+        pixels = trial.size[0] * trial.size[1]
+        whole = self.bytes_a_pixel * pixels**0.9 * 2 ** (-trial.crf / 6) * SAMPLED_S
+        halvings = math.log2(full[0] * full[1] / pixels)
+        blocks = max(0.0, trial.crf - 22) ** 1.6 / 2.2
+        keys = SAMPLED + self.cuts
+        return Sampled(
+            seconds=SAMPLED_S,
+            windows=SAMPLED,
+            key_frames=keys,
+            key_bytes=int(whole * self.key_share),
+            other_bytes=int(whole * (1 - self.key_share)),
+            vmaf=max(0.0, 99 - blocks - self.sharpness * halvings) if trial.compared else None,
+        )
+
+
+SAMPLED, SAMPLED_S = 10, 12.5
+SHOW = Content(
+    duration=Fraction(600), width=1920, height=1080, frame_rate=Fraction(30), sound_tracks=1
+)
+
+
+def chosen(scene: Scene, megabytes: float, *, sees: bool = True) -> tuple[Choice, list[Trial]]:
+    """What is made of a scene under a limit, and what was tried for it."""
+    budget = share_out(SHOW, int(megabytes * 1e6))
+    steps = choose_picture(SHOW, budget, 20.0, sees=sees)
+    trials = []
+    try:
+        trial = next(steps)
+        while True:
+            trials.append(trial)
+            trial = steps.send(scene.encode(trial, (SHOW.width, SHOW.height)))
+    except StopIteration as end:
+        choice: Choice = end.value
+        return choice, trials
+
+
+PLAIN = Scene(bytes_a_pixel=10.0, sharpness=4.0)
+
+
+def test_a_quality_that_fits_is_kept() -> None:
+    (choice, trials) = chosen(PLAIN, 2000)
+    assert (choice.method, choice.crf, choice.size) == (Method.CRF, 20.0, (1920, 1080))
+    assert [trial.compared for trial in trials] == [False, True]
+
+
+def test_a_limit_that_binds_is_spent_at_full_size_where_that_looks_good() -> None:
+    (free, _) = chosen(PLAIN, 2000)
+    (choice, _) = chosen(PLAIN, free.picture_bytes * 0.8 / 1e6)
+    assert (choice.method, choice.size) == (Method.TWO_PASS, (1920, 1080))
+    assert 20 < choice.crf < 24
+
+
+def test_the_size_that_looks_best_is_found() -> None:
+    """Against every size of the ladder, each at the CRF that spends the budget."""
+    for scene, megabytes in (
+        (PLAIN, 120),
+        (PLAIN, 40),
+        (Scene(bytes_a_pixel=10, sharpness=12), 60),
+    ):
+        (choice, trials) = chosen(scene, megabytes)
+        assert choice.method is Method.TWO_PASS
+        budget = share_out(SHOW, megabytes * 10**6)
+        best = max(looks(scene, size, budget) for size in sizes(1920, 1080))
+        assert looks(scene, choice.size, budget) >= best - 1.0
+        assert choice.vmaf is not None
+        assert abs(choice.vmaf - looks(scene, choice.size, budget)) < 3
+        assert len(trials) <= 10
+
+
+def looks(scene: Scene, size: tuple[int, int], budget: Budget) -> float:
+    """The VMAF of a scene that spends a budget at a size."""
+    (low, high) = (0.0, 80.0)
+    for _ in range(40):
+        crf = (low + high) / 2
+        sampled = scene.encode(Trial(size=size, crf=crf, compared=True), (1920, 1080))
+        if sampled.whole_bytes(SHOW.duration) > budget.picture_bytes:
+            low = crf
+        else:
+            high = crf
+    return sampled.vmaf or 0.0
+
+
+def test_without_eyes_a_coarse_picture_is_made_smaller() -> None:
+    (choice, trials) = chosen(PLAIN, 40, sees=False)
+    assert choice.size < (1920, 1080)
+    assert not any(trial.compared for trial in trials)
+    (choice, _) = chosen(PLAIN, 500, sees=False)
+    assert choice.size == (1920, 1080)
+
+
+def test_cuts_have_their_key_frames() -> None:
+    still = PLAIN.encode(Trial(size=(1920, 1080), crf=20, compared=False), (1920, 1080))
+    cut = dataclasses.replace(still, key_frames=30, key_bytes=3 * still.key_bytes)
+    rest = still.other_bytes / SAMPLED_S * 600
+    assert still.whole_bytes(Fraction(600)) == pytest.approx(rest + 61 * still.key_bytes / SAMPLED)
+    assert cut.whole_bytes(Fraction(600)) == pytest.approx(rest + 961 * still.key_bytes / SAMPLED)

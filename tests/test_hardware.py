@@ -13,6 +13,7 @@ from test_picture import assert_standard
 
 from avpipe.codecs.encoders import working_hardware
 from avpipe.codecs.ffmpeg import Ffmpeg
+from avpipe.errors import RequestError
 from avpipe.plan.request import VideoMode
 from avpipe.recipe import Quality
 
@@ -100,3 +101,12 @@ def test_the_answer_is_kept(tmp_path: Path, when_used: str, names: tuple[str, ..
     assert "h264_nvenc" in asked
     assert working_hardware(ffmpeg, tmp_path / "state") == names
     assert (tmp_path / "log").read_text() == asked
+
+
+def test_one_encoder_can_be_chosen(tmp_path: Path) -> None:
+    ffmpeg = Ffmpeg(str(stand_in(tmp_path)))
+    state = tmp_path / "state"
+    assert working_hardware(ffmpeg, state, only="h264_nvenc") == ("h264_nvenc",)
+    assert working_hardware(ffmpeg, state, only="libx264") == ()
+    with pytest.raises(RequestError, match="h264_qsv does not work here"):
+        working_hardware(ffmpeg, state, only="h264_qsv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -32,6 +33,7 @@ SCALARS: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+@functools.cache
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
     """Every value that a type hint of the program's values allows."""
     if kind in SCALARS:
@@ -48,6 +50,11 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
             return st.dictionaries(values_of(arguments[0]), values_of(arguments[1]), max_size=2)
     if issubclass(kind, Enum):
         return st.sampled_from(kind)
+    return st.deferred(lambda: _instances(kind))  # a plan may hold another plan
+
+
+@functools.cache
+def _instances(kind: Any) -> st.SearchStrategy[Any]:
     hints = typing.get_type_hints(kind)
     return st.builds(
         kind, **{field.name: values_of(hints[field.name]) for field in dataclasses.fields(kind)}

@@ -16,7 +16,7 @@ from commands import CommandLine, Gate, await_end, marked, write_program
 from media_factory import make_video
 
 from avpipe.codecs import isolate, process
-from avpipe.codecs.ffmpeg import Ffmpeg, find, run_ffmpeg
+from avpipe.codecs.ffmpeg import Ffmpeg, find, running
 from avpipe.codecs.process import Child, machine_memory_bytes, run
 from avpipe.errors import ChildFailedError, StalledError, ToolMissingError
 
@@ -220,7 +220,8 @@ def test_ffmpeg_comes_with_the_install_and_progress_is_read() -> None:
     ffmpeg = find(None)
     assert ffmpeg.version()[0].isdigit()
     source = ("-f", "lavfi", "-i", "anullsrc=r=48000:d=2", "-f", "null", "-")
-    written = list(run_ffmpeg(ffmpeg, source, "silence"))
+    with running(ffmpeg, source, "silence") as seconds:
+        written = list(seconds)
     assert written == sorted(written)
     assert written[-1] == pytest.approx(2.0, abs=0.03)
 
@@ -346,7 +347,7 @@ del signal.SIGHUP
 import avpipe.{module} as module
 if "process" in module.__name__:
     assert module.machine_memory_bytes() is None
-    assert module._child_setup(1 << 30) is None
+    assert module._child_setup(1 << 30, None) is None
 if "workspace" in module.__name__:
     from pathlib import Path
     with module.workspace(Path(sys.argv[1]) / "out.mp4") as folder:

@@ -33,6 +33,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+DATA = {"pipeline/server/page": "avpipe/server/page", "codecs/fonts": "avpipe/codecs/fonts"}
+"""Folders of files that are no modules."""
+
+
 def contents(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
@@ -44,6 +48,8 @@ def expected() -> set[str]:
     for folder, package in FOLDERS.items():
         for path in (ROOT / folder).rglob("*.py"):
             names.add(f"{package}/{path.relative_to(ROOT / folder).as_posix()}")
+    for folder, package in DATA.items():
+        names |= {f"{package}/{path.name}" for path in (ROOT / folder).iterdir()}
     return names
 
 

@@ -8,12 +8,16 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from avpipe.cli.output import shown_size, shown_time
 from avpipe.updates import Progress as ProgressUpdate
 
-_LABELS = {
+LABELS = {
+    "bench": "measuring",
     "listen": "listening",
     "sync": "lining up",
+    "fit": "trying sizes",
+    "correct": "correcting",
     "audio": "encoding audio",
     "video": "making video",
     "verify": "verifying",
+    "compress": "compressing",
     "upload": "uploading",
     "cloud_render": "cloud render",
     "download": "downloading",
@@ -38,7 +42,7 @@ class Bar:
     def show(self, update: ProgressUpdate) -> None:
         """Draw one progress update."""
         if update.stage not in self._tasks:
-            label = _LABELS.get(update.stage, update.stage)
+            label = LABELS.get(update.stage, update.stage)
             self._tasks[update.stage] = self._progress.add_task(label, total=1.0, pace="")
         pace = "" if update.speed is None else _pace(update.stage, update.speed)
         if update.eta_s is not None and update.done < 1:

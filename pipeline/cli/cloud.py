@@ -46,6 +46,11 @@ def _session_option(function: Function) -> Function:
     return option(function)
 
 
+def _no_fallback_option(function: Function) -> Function:
+    words = "Make no file here where the cloud makes none."
+    return click.option("--no-fallback", is_flag=True, help=words)(function)
+
+
 @command.command()
 @json_option
 def connect(as_json: bool, debug: bool) -> None:
@@ -183,24 +188,33 @@ def send(text: str, named: str | None, as_json: bool, debug: bool) -> None:
 @command.command()
 @click.option("-o", "--output", type=click.Path(), help="[default: NAME.export.mp4 here]")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an output that is there.")
+@_no_fallback_option
 @_session_option
 @json_option
 def export(
-    output: str | None, overwrite: bool, named: str | None, as_json: bool, debug: bool
+    output: str | None,
+    overwrite: bool,
+    no_fallback: bool,
+    named: str | None,
+    as_json: bool,
+    debug: bool,
 ) -> None:
-    """Render the session's timeline and download it."""
-    from avpipe import exports
-    from avpipe.workflow import require_output
+    """Render the session's timeline and download it; where the cloud does not, make it here."""
+    from avpipe import exports, workflow_export
+    from avpipe.files import require_output
 
     if output is not None:  # told before anything is asked of the cloud
         require_output(Path(output), (), overwrite=overwrite)
     with _presenter(as_json=as_json) as shown, _cloud(shown.show) as cloud:
+        found = exports.current_state(cloud, named)
+        exports.require_exportable(found)
         if output is None:
-            found = exports.current_state(cloud, named)
-            exports.require_exportable(found)
             output = exports.default_output(found)
             require_output(Path(output), (), overwrite=overwrite)
-        _shown(exports.export(cloud, Path(output), overwrite=overwrite, session_id=named), shown)
+        updates = workflow_export.export(
+            cloud, found, Path(output), overwrite=overwrite, fallback=not no_fallback
+        )
+        _shown(updates, shown)
 
 
 @command.command()
@@ -221,11 +235,12 @@ def jobs(as_json: bool, debug: bool) -> None:
 
 @command.command()
 @click.argument("name", metavar="[ID]", required=False)
+@_no_fallback_option
 @json_option
-def resume(name: str | None, as_json: bool, debug: bool) -> None:
+def resume(name: str | None, no_fallback: bool, as_json: bool, debug: bool) -> None:
     """Take up what is unfinished: all of it, or the job or render of that ID."""
-    from avpipe.exports import take_up
     from avpipe.journal import ENDED
+    from avpipe.workflow_export import take_up
 
     code = 0
     with _presenter(as_json=as_json) as shown, _cloud(shown.show) as cloud:
@@ -236,7 +251,7 @@ def resume(name: str | None, as_json: bool, debug: bool) -> None:
             rows = cloud.journal.unfinished(api_url=cloud.settings.cloud.api_url)
         for row in rows:
             try:
-                _shown(take_up(cloud, row), shown)
+                _shown(take_up(cloud, row, fallback=not no_fallback), shown)
             except AvpipeError as error:  # the others are taken up all the same
                 shown.close()
                 code = code or tell_error(error, as_json=as_json, debug=debug)

@@ -9,13 +9,20 @@ import click
 from avpipe import __version__
 
 COMMANDS = {
+    "ask": "edit a session with a sentence: cuts, titles, music, and the export",
+    "chat": "edit a session in a conversation",
+    "batch": "merge what belongs together in a folder",
+    "bench": "say what a merge takes here and in a cloud, and how good it is",
     "cloud": "edit and render in the cloud",
+    "compress": "bring a video or a sound under a size",
     "doctor": "say what is installed and what works here",
     "merge": "make one MP4 of a video and separately recorded sound",
     "plan": "say what a merge would do, and why",
     "probe": "say what media files are",
+    "serve": "be the cloud: an API, a queue of renders, and a page",
     "sync": "find where the sound belongs in the picture, and how sure that is",
     "verify": "check a finished MP4",
+    "watch": "merge what arrives in a folder",
 }
 
 

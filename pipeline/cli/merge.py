@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Generator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,12 @@ import click
 from avpipe import jsonform
 from avpipe.cli.options import json_option, merge_options, request_of
 from avpipe.cli.output import settings
-from avpipe.cli.plan import show_plan
 from avpipe.cli.show import Lines, Presenter
 from avpipe.errors import RequestError
+from avpipe.files import probed, require_files, require_output
+from avpipe.plan.request import Request
 from avpipe.plan.values import SCHEMA, Plan
 from avpipe.updates import Update
-from avpipe.workflow import carry_out, merge, plan_merge, require_files, require_output
 
 
 @click.command("merge")
@@ -41,30 +43,48 @@ def command(
     **values: Any,
 ) -> None:
     """Make one MP4 of VIDEO's picture and AUDIO's sound, of one recording or several."""
-    current = settings()
     if plan_file is not None:
         if video is not None or output is not None:
             raise RequestError("a saved plan has its files already: give --plan alone")
-        plan = read_plan(plan_file)
-        if dry_run:
-            show_plan(plan, as_json=as_json)
-        else:
-            _show(carry_out(plan, current, overwrite=overwrite), as_json)
+        _carry_out(read_plan(plan_file), dry_run, overwrite, as_json)
         return
     if video is None or not audio:
         raise click.UsageError("a merge takes two files: avpipe merge VIDEO AUDIO")
     request = request_of(video, audio, output, values)
     if dry_run:
-        show_plan(plan_merge(request, current), as_json=as_json)
+        from avpipe.cli.plan import show_plan
+        from avpipe.workflow import plan_merge
+
+        show_plan(plan_merge(request, settings()), as_json=as_json)
         return
+    _merge(request, overwrite, as_json)
+
+
+def _carry_out(plan: Plan, dry_run: bool, overwrite: bool, as_json: bool) -> None:
+    from avpipe.cli.plan import show_plan
+    from avpipe.workflow import carry_out
+
+    if dry_run:
+        show_plan(plan, as_json=as_json)
+    else:
+        show_updates(carry_out(plan, settings(), overwrite=overwrite), as_json)
+
+
+def _merge(request: Request, overwrite: bool, as_json: bool) -> None:
+    current = settings()
     # Told before minutes are spent on anything.
     inputs = (request.video, *request.recordings)
     require_files(inputs)
     require_output(Path(request.output), inputs, overwrite=overwrite)
-    _show(merge(request, current, overwrite=overwrite), as_json)
+    # What plans and renders takes as long to import as two files to probe, in a child.
+    files = probed(inputs, meanwhile=partial(importlib.import_module, "avpipe.workflow"))
+    from avpipe.workflow import Known, merge
+
+    known = Known(files=files)
+    show_updates(merge(request, current, overwrite=overwrite, known=known), as_json)
 
 
-def _show(updates: Generator[Update], as_json: bool) -> None:
+def show_updates(updates: Generator[Update], as_json: bool) -> None:
     """Print updates as they come."""
     shown: Lines | Presenter = Lines() if as_json else Presenter()
     with closing(shown), closing(updates):

@@ -16,13 +16,16 @@ from avpipe.cli.output import (
     shown_size,
     shown_time,
 )
+from avpipe.files import require_files, require_target
 from avpipe.media import Alignment, AlignmentMethod
-from avpipe.plan.values import Plan
+from avpipe.plan.values import Plan, Route
 from avpipe.render.workspace import write_whole
-from avpipe.workflow import plan_merge, require_files, require_target
+from avpipe.workflow import plan_merge
 
 _TOLD_S, _TOLD_PPM = 0.5e-4, 0.1
 """Less of an offset or a drift is not told: nobody hears it."""
+
+_PLACES = {Route.LOCAL: "here", Route.CLOUD: "in the cloud"}
 
 
 @click.command("plan")
@@ -60,18 +63,37 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         print_json(plan)
         return
     output = plan.output
+    size = f"{output.width}x{output.height}, " if output.width else ""
     click.echo(
         f"{shown_path(output.path)}: {shown_time(output.duration_s)}, "
-        f"{output.width}x{output.height}, about {shown_size(output.estimated_bytes)}"
+        f"{size}about {shown_size(output.estimated_bytes)}"
     )
+    if plan.inputs.video == plan.inputs.audio:
+        _show_steps(plan)
+        return
     recordings = zip(plan.inputs.recorders, (plan.alignment, *plan.more_alignments), strict=True)
     for info, alignment in recordings:
         click.echo(f"sync: {shown_path(info.path)} {_placing(alignment)}")
+    _show_steps(plan)
+
+
+def _show_steps(plan: Plan) -> None:
     for number, step in enumerate(plan.steps, 1):
         click.echo(f"{number}. {step.kind} (about {step.estimate_s:.1f} s): {step.why}")
+    if plan.fallback:
+        kinds = ", ".join(step.kind for step in plan.fallback)
+        click.echo(f"where the cloud does not make it: {kinds} here")
+    click.echo(_routing(plan))
     for reason in plan.reasons:
         if reason.note:
             click.echo(f"note: {reason.message}")
+
+
+def _routing(plan: Plan) -> str:
+    """Which route is taken and why, and how long each would take."""
+    why = [reason.message for reason in plan.reasons if reason.code.startswith("route_")]
+    times = [f"{_PLACES[one.route]} about {one.estimate_s:.1f} s" for one in plan.estimates]
+    return f"route: {'; '.join([plan.route.value, *why])} ({', '.join(times)})"
 
 
 def _placing(alignment: Alignment) -> str:

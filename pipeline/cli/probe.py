@@ -13,8 +13,8 @@ from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, printable, shown_path, shown_size, shown_time, tell
 from avpipe.codecs.isolate import probe_files
 from avpipe.errors import InputMissingError
+from avpipe.files import require_files
 from avpipe.media import AudioStream, MediaInfo, Problem, Severity, VideoStream
-from avpipe.workflow import require_files
 
 
 @click.command("probe")

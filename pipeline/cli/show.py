@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from avpipe.cli.output import print_json, shown_path, shown_size, shown_time, tell
-from avpipe.updates import Done, Fallback, Note, Progress, Started, Update
+from avpipe.updates import Compressed, Done, Fallback, Note, Progress, Started, Update
 
 
 class Lines:
@@ -37,14 +37,20 @@ class Presenter:
                 if self._bar is not None:
                     self._bar.show(update)
             case Note():
-                self.close()
-                tell("note", update.message)
-                self._start()
+                self._tell(update.message)
             case Fallback():
-                tell("note", f"made here and not in the cloud: {update.reason}")
+                self._tell(f"made here and not in the cloud: {update.reason}")
             case Done():
                 self.close()
                 _print_result(update)
+            case Compressed():
+                self.close()
+                _print_compressed(update)
+
+    def _tell(self, message: str) -> None:
+        self.close()
+        tell("note", message)
+        self._start()
 
     def _start(self) -> None:
         if sys.stderr.isatty():
@@ -67,6 +73,20 @@ def _print_result(done: Done) -> None:
         f"video {_past(done.video)}, audio {_past(done.audio)}, "
         f"{len(done.checks)} checks passed, in {done.elapsed_s:.1f} s"
     )
+
+
+def _print_compressed(done: Compressed) -> None:
+    output = done.output
+    size = f"{output.width}x{output.height}, " if output.width else ""
+    share = output.size_bytes / done.limit_bytes
+    click.echo(
+        f"{shown_path(output.path)}: {shown_time(output.duration_s)}, {size}"
+        f"{shown_size(output.size_bytes)} ({share:.1%} of the limit), {_METHODS[done.method]}, "
+        f"{len(done.checks)} checks passed, in {done.elapsed_s:.1f} s"
+    )
+
+
+_METHODS = {"copy": "copied", "crf": "one pass", "two_pass": "two passes"}
 
 
 def _past(action: str) -> str:

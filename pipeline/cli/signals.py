@@ -6,6 +6,8 @@ import functools
 import signal
 import sys
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from avpipe.errors import StoppedError
@@ -24,6 +26,16 @@ def ignore() -> None:
     """The run has ended: nothing is left that a signal could stop."""
     for number in _ending():
         signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def interrupting() -> Iterator[None]:
+    """Within it SIGINT raises KeyboardInterrupt, after which a conversation can go on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ending() -> list[signal.Signals]:

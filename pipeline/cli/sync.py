@@ -14,15 +14,15 @@ from avpipe import jsonform
 from avpipe.alignment import align_paths
 from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, settings, shown_time
+from avpipe.files import require_files, require_target
 from avpipe.media import Alignment, Piece, Verdict
 from avpipe.render.workspace import write_whole
 from avpipe.settings import Settings
-from avpipe.workflow import require_files, require_target
 
 if TYPE_CHECKING:
     from avpipe.listen.align import Heard
     from avpipe.listen.hearing import Wave
-    from avpipe.plot import Envelope, Measured
+    from avpipe.plot.alignment import Envelope, Measured
 
 SCHEMA = "avpipe.sync/1"
 _KEYS = (
@@ -82,7 +82,9 @@ def _listen(video: str, audio: str, current: Settings, *, waves: bool) -> Heard:
 
 def _drawn(heard: Heard, video: str, audio: str) -> bytes:
     """The picture of an alignment."""
-    from avpipe.plot import draw_alignment  # NumPy and matplotlib, only where it is asked for
+    from avpipe.plot.alignment import (
+        draw_alignment,
+    )  # NumPy and matplotlib, only where it is asked for
 
     return draw_alignment(
         heard.alignment,
@@ -97,7 +99,7 @@ def _envelope(wave: Wave | None) -> Envelope:
     """The outline of a sound; where there is none, of silence."""
     import numpy as np
 
-    from avpipe.plot import Envelope
+    from avpipe.plot.alignment import Envelope
 
     if wave is None:
         return Envelope(step_s=1.0, low=np.zeros(1), high=np.zeros(1))
@@ -108,7 +110,7 @@ def _measured(heard: Heard) -> Measured:
     """The moments that were measured."""
     import numpy as np
 
-    from avpipe.plot import Measured
+    from avpipe.plot.alignment import Measured
 
     return Measured(
         video_s=np.array([one.time_s for one in heard.residuals]),

@@ -94,6 +94,11 @@ class Api:
                 self._known = self._kept_or_new(refused=None)
         return self._known
 
+    def connect(self) -> None:
+        """Get a token, where there is none yet."""
+        with self._noted():
+            self.credentials()
+
     @property
     def user_id(self) -> str | None:
         """Who asks, as far as the service has told."""
@@ -242,22 +247,28 @@ class Api:
 
     def _as_user(self, ask: Callable[[Credentials], Result]) -> Result:
         """Ask; once more with another token where this one is refused."""
-        try:
+        with self._noted():
             who = self.credentials()
             try:
                 result = ask(who)
             except NotAuthorisedError:
                 self._replace(who)
                 result = ask(self.credentials())
+        if self._journal.failed_at(self.settings.api_url) is not None:
+            self._journal.note_reach(self.settings.api_url, failed_at=None)
+        return result
+
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Keep that the service could not be reached, and let no error out without its hint."""
+        try:
+            yield
         except NoConnectionError:
             self._journal.note_reach(self.settings.api_url, failed_at=self._clock.wall())
             raise
         except CloudError as error:
             self.explain(error)
             raise
-        if self._journal.failed_at(self.settings.api_url) is not None:
-            self._journal.note_reach(self.settings.api_url, failed_at=None)
-        return result
 
     def _replace(self, refused: Credentials) -> None:
         """Take an anonymous token instead of one that the service refused."""

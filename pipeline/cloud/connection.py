@@ -49,13 +49,6 @@ def connection(
             door.close()
 
 
-def is_connected(settings: Settings, clock: Clock | None = None) -> bool:
-    """Whether a cloud is connected: there is a token, given or kept. Nothing is sent."""
-    now = (clock or Clock()).wall()
-    store = TokenStore(settings.state_dir, settings.cloud.api_url)
-    return settings.cloud.token is not None or store.token(now) is not None
-
-
 def was_unreachable(cloud: Cloud) -> bool:
     """Whether the service could not be reached a short while ago: a batch need not wait again."""
     failed_at = cloud.journal.failed_at(cloud.settings.cloud.api_url)

@@ -7,6 +7,7 @@ download. `run` goes on from whatever the journal says was done, so it is also w
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -22,12 +23,16 @@ from avpipe.cloud.download import download
 from avpipe.cloud.draft import duration_s, is_exportable
 from avpipe.cloud.envelope import BadRequestError, DuplicateError, NotFoundError
 from avpipe.cloud.send import finish, send
-from avpipe.cloud.upload import LocalFile, upload
+from avpipe.cloud.upload import LocalFile, is_sent, upload
 from avpipe.cloud.values import Render, RenderStatus, SessionState
 from avpipe.errors import (
+    AvpipeError,
     CloudError,
+    CreditsUsedUpError,
+    ExportBlockedError,
     FileTooLargeError,
     JobCancelledError,
+    NotAuthorisedError,
     NothingToExportError,
     RequestError,
     SessionGoneError,
@@ -35,7 +40,7 @@ from avpipe.errors import (
     VerificationError,
 )
 from avpipe.journal import ENDED, JobRow, JobState
-from avpipe.updates import Check, Note, Progress
+from avpipe.updates import Check, Fallback, Note, Progress
 
 STAGE = "cloud_render"
 PREFIX = ".avpipe-"
@@ -43,6 +48,14 @@ PREFIX = ".avpipe-"
 
 FALLBACK = (CloudError, UnsupportedFileError, FileTooLargeError, VerificationError)
 """The errors after which the same plan can still be carried out here; `code` names each."""
+_WITH_HINT = (CreditsUsedUpError, ExportBlockedError, NotAuthorisedError)
+"""The errors whose hint says what the user can do for the next time."""
+
+
+def fallback_of(error: AvpipeError) -> Fallback:
+    """Why something is made here and not in the cloud, in one line."""
+    hint = f" ({error.hint})" if error.hint and isinstance(error, _WITH_HINT) else ""
+    return Fallback(source="cloud", code=error.code, reason=error.message + hint)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +68,20 @@ class JobSpec:
     """What the agent is told; None where the session already holds the edit."""
     duration_s: float | None = None
     """How long the output has to be; None for what the timeline says when it is rendered."""
+    scratch: str | None = None
+    """The folder of files that were made for the job alone: it goes when the job has ended."""
     context: dict[str, Any] = field(default_factory=dict)
     """What whoever takes the job up again needs to know; kept, not read."""
+
+    def clear(self) -> None:
+        """Remove what was made for the job alone."""
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def spec_of(job: JobRow) -> JobSpec:
+    """What a job is to do."""
+    return jsonform.decode(JobSpec, json.loads(job.spec))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,14 +92,24 @@ class Expected:
     size_bytes: int | None
 
 
+def _nothing(file: LocalFile) -> Generator[Progress]:
+    """Files that are there already are not made."""
+    yield from ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """How a downloaded render becomes the output; both raise AvpipeError."""
+    """How files are made ready, and how a downloaded render becomes the output.
+
+    Each raises AvpipeError.
+    """
 
     verify: Callable[[Path, Expected], Generator[Progress, None, tuple[Check, ...]]]
     """Measures a file. Raises VerificationError where it is not what it should be."""
     publish: Callable[[Path], None]
     """Gives a verified file its name."""
+    make: Callable[[LocalFile], Generator[Progress]] = _nothing
+    """Makes a file that is to be sent now, where it is not there yet."""
 
 
 Step = Progress | Note
@@ -127,12 +162,14 @@ def run(cloud: Cloud, job_id: str, delivery: Delivery) -> Generator[Step, None, 
             raise
         finally:
             part_of(running.job).unlink(missing_ok=True)
+            if cloud.journal.job(job_id).state in ENDED:
+                running.spec.clear()
         return running.checks
 
 
 def abandon(cloud: Cloud, job_id: str, reason: str) -> None:
     """End a job that will not be taken up again, as after a fallback."""
-    cloud.journal.advance(job_id, JobState.FAILED, error=reason)
+    spec_of(cloud.journal.advance(job_id, JobState.FAILED, error=reason)).clear()
 
 
 def cancel(cloud: Cloud, job_id: str) -> JobRow:
@@ -142,6 +179,9 @@ def cancel(cloud: Cloud, job_id: str) -> JobRow:
         raise RequestError(f"the job {job.id} is {job.state} already")
     cloud.journal.advance(job.id, JobState.CANCELLED)
     part_of(job).unlink(missing_ok=True)
+    with cloud.journal.claim(f"job {job.id}", wait=False) as mine:
+        if mine:  # else whoever is at work clears up
+            spec_of(job).clear()
     if job.render_id is not None and job.state in (JobState.SUBMITTED, JobState.RENDERING):
         try:
             cloud.api.cancel(job.render_id)
@@ -153,6 +193,12 @@ def cancel(cloud: Cloud, job_id: str) -> JobRow:
 def part_of(job: JobRow) -> Path:
     """Where a job's render is downloaded to: beside its output, hidden."""
     return Path(job.output).parent / f"{PREFIX}{job.id}.part"
+
+
+def is_published(job: JobRow) -> bool:
+    """Whether the file under the output's name is what the job made."""
+    output = Path(job.output)
+    return job.made is not None and output.exists() and _mark(output) == job.made
 
 
 class _RenderFailedError(CloudError):
@@ -177,7 +223,7 @@ class _Run:
         self._api: Api = cloud.api
         self._delivery = delivery
         self.job = cloud.journal.job(job_id)
-        self.spec = jsonform.decode(JobSpec, json.loads(self.job.spec))
+        self.spec = spec_of(self.job)
         self.checks: tuple[Check, ...] = ()
         self._fresh_id = False
         """Whether the render's id was chosen by this process, and not sent yet."""
@@ -222,6 +268,11 @@ class _Run:
 
     def _bring_files(self) -> Generator[Step]:
         session_id = self._session_id()
+        for file in self.spec.files:  # all are there before the first one is sent
+            if not is_sent(self._cloud, session_id, file):
+                making = self._delivery.make(file)
+                with closing(making):
+                    yield from making
         for file in self.spec.files:
             sent = upload(self._cloud, session_id, file)
             with closing(sent):
@@ -236,12 +287,10 @@ class _Run:
         self._require_exportable(state)
         spec = self.job.spec
         if self.spec.duration_s is None:
-            spec = jsonform.dumps(
-                {**json.loads(spec), "duration_s": duration_s(state.draft) or None}
-            )
+            spec = json.dumps({**json.loads(spec), "duration_s": duration_s(state.draft) or None})
         self._fresh_id = True
         self._advance(JobState.SUBMITTED, render_id=new_render_id(), spec=spec)
-        self.spec = jsonform.decode(JobSpec, json.loads(spec))
+        self.spec = spec_of(self.job)
 
     def _instruct(self, session_id: str, instruction: str) -> Generator[Step]:
         """Send the instruction, unless it was sent and had its effect."""
@@ -353,7 +402,7 @@ class _Run:
 
     def _fetch(self) -> Generator[Step]:
         """Download, verify, publish; a file that already has its name is left alone."""
-        if self._is_published():
+        if is_published(self.job):
             expected = Expected(duration_s=self.spec.duration_s, size_bytes=None)
             self.checks = yield from self._delivery.verify(Path(self.job.output), expected)
             self._advance(JobState.DONE)
@@ -375,10 +424,6 @@ class _Run:
         self._delivery.publish(part)
         part.unlink(missing_ok=True)  # a second name of the output, where it was linked
         self._advance(JobState.DONE)
-
-    def _is_published(self) -> bool:
-        output = Path(self.job.output)
-        return self.job.made is not None and output.exists() and _mark(output) == self.job.made
 
 
 def new_render_id() -> str:

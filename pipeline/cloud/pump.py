@@ -16,6 +16,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+GRACE_S = 1.0
+"""How long work that nobody waits for any more may take to notice."""
+
+
 class AbandonedError(Exception):
     """Nobody waits for the work any more."""
 
@@ -47,7 +51,8 @@ def pumped(
 ) -> Generator[Item, None, Result]:
     """Run `work(report)` and yield what it reports; gives what it gives and raises what it raises.
 
-    The thread is a daemon: a process that ends does not wait for a stalled connection.
+    Work that is abandoned has ended when the generator is closed, but for a stalled connection: its
+    thread is a daemon, that no process which ends waits for.
     """
     pump = _Pump(work)
     thread = threading.Thread(target=pump.run, daemon=True)
@@ -55,8 +60,10 @@ def pumped(
     try:
         while (item := pump.reports.get()) is not None:
             yield item
-    finally:
+    except BaseException:
         pump.abandoned.set()
+        thread.join(GRACE_S)
+        raise
     thread.join()
     if pump.error is not None:
         raise pump.error

@@ -63,6 +63,12 @@ def upload(cloud: Cloud, session_id: str, file: LocalFile) -> Generator[Progress
         return found
 
 
+def is_sent(cloud: Cloud, session_id: str, file: LocalFile) -> bool:
+    """Whether a file with a key is in a session already, so that it need not be there any more."""
+    row = None if file.key is None else cloud.journal.upload(session_id, file.key)
+    return row is not None and row.remote is not None
+
+
 def upload_again(cloud: Cloud, lost: str, session_id: str) -> Generator[Progress]:
     """Bring what a lost session had into a new one. Raises RequestError where a file has gone."""
     for row in cloud.journal.uploads(lost):
@@ -119,10 +125,8 @@ def _fetched(cloud: Cloud, session_id: str, url: str) -> RemoteFile:
 
 def _mark(cloud: Cloud, session_id: str, file: LocalFile) -> str:
     """The fingerprint; of a file with a key that was sent, the file itself need not be there."""
-    if file.key is not None:
-        row = cloud.journal.upload(session_id, file.key)
-        if row is not None and row.remote is not None:
-            return file.key
+    if file.key is not None and is_sent(cloud, session_id, file):
+        return file.key
     require_uploadable(Path(file.path), limit_bytes=cloud.settings.cloud.upload_limit)
     return file.fingerprint
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from avpipe.montage.values import TrackKind
 from avpipe.settings import Secret
 
 SCHEMA = "avpipe.cloud/1"
@@ -69,20 +70,11 @@ class Credits:
     total: float
 
 
-class EntryKind(StrEnum):
-    """What a stretch of a track is."""
-
-    VIDEO = "video"
-    AUDIO = "audio"
-    TEXT = "text"
-    OTHER = "other"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TimelineEntry:
     """One segment of the session's timeline."""
 
-    kind: EntryKind
+    kind: TrackKind
     name: str
     """Of a title, its text."""
     start_s: float
