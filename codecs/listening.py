@@ -46,6 +46,9 @@ _SAMPLES = ("wav", "w64")
 _LARGE_PACKETS = ("-max_size", "65536")
 """WAV's demuxer gives 4 kB at a time, and handing them from thread to thread costs more than all
 that is done with them."""
+_ONE_PACKET = ("-probesize", "65536")
+"""What the demuxers of PCM may look at for DTS in disguise: over 32 packets that takes longer than
+to decode 20 s, and the probe has looked already."""
 _RUN_UP_S = 1
 """Decoded and dropped before a stretch: decoders need some packets to come in."""
 
@@ -149,10 +152,17 @@ def decode_arguments(track: Track, picks: Sequence[int], stretch: Stretch) -> li
     return [
         *("-copyts", *_sought(track, stretch)),
         *("-protocol_whitelist", "file", "-f", str(track.info.container)),
-        *(_LARGE_PACKETS if track.info.container == "wav" else ()),
+        *_reading(track),
         *("-i", f"file:{track.info.path}", "-map", f"0:{track.stream.index}"),
         *("-af", ",".join(filters), "-f", _FORMATS[track.sample_type], "pipe:1"),
     ]
+
+
+def _reading(track: Track) -> tuple[str, ...]:
+    """The options of the input that set how much of a WAV is read at once."""
+    large = _LARGE_PACKETS if track.info.container == "wav" else ()
+    is_pcm = (track.stream.codec or "").startswith("pcm")
+    return (*large, *(_ONE_PACKET if is_pcm and track.info.container in _SAMPLES else ()))
 
 
 def _sought(track: Track, stretch: Stretch) -> tuple[str, ...]:

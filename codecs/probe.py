@@ -92,7 +92,7 @@ def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
     file.seek(0)
     av.logging.set_level(None)
     try:
-        with _open(blank.path, file, by_header=head[4:8] == b"ftyp") as container:
+        with _open(blank.path, file, _open_options(head)) as container:
             return _describe(blank, container, cut, time_limit_s)
     except (av.ArgumentError, av.DemuxerNotFoundError):
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
@@ -110,20 +110,31 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
 
 
-def _open(path: str, file: BinaryIO, *, by_header: bool) -> InputContainer:
+def _open_options(head: bytes) -> dict[str, str]:
+    """What a file that begins with `head` is opened with.
+
+    Of MP4 no frame is decoded for what the header leaves out: the scan decodes one anyhow, and of
+    a picture of a high bit rate that takes half of the time. WAV is looked into no further than it
+    takes to find DTS in it, which is kept as if it were PCM.
+    """
+    if head[4:8] == b"ftyp":
+        return {"skip_frame": "all"}
+    if head[8:12] == b"WAVE":
+        return {"probesize": "65536"}
+    return {}
+
+
+def _open(path: str, file: BinaryIO, more: dict[str, str]) -> InputContainer:
     """The container, which can open no other file.
 
     A name that is not UTF-8 can't be handed to ffmpeg; the open file is handed over instead.
-    With `by_header` no frame is decoded for what the header leaves out: the scan decodes one
-    anyhow, and of a picture of a high bit rate that takes half of the time.
     """
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": ",".join(DEMUXERS),
         "max_streams": str(MAX_STREAMS),
+        **more,
     }
-    if by_header:
-        options["skip_frame"] = "all"
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -79,6 +79,16 @@ def test_json(avpipe: CommandLine) -> None:
     assert form["elapsed_s"] > 0
 
 
+def test_nothing_is_imported_that_is_not_used(avpipe: CommandLine) -> None:
+    """Start-up is most of what 20 s take: no plan, no render, none of NumPy's masked arrays."""
+    ran = avpipe.with_env(PYTHONPROFILEIMPORTTIME="1")("sync", "video.mp4", "audio.wav", "--json")
+    assert ran.json["verdict"] == "matched"
+    imported = set(re.findall(r"(\S+)$", ran.err, re.MULTILINE))
+    assert "numpy.fft" in imported
+    unused = {"numpy.ma", "av", "ffmpeg", "avpipe.plan.make", "avpipe.render", "avpipe.sync.clap"}
+    assert not imported & unused
+
+
 def test_words(avpipe: CommandLine) -> None:
     ran = avpipe("sync", "video.mp4", "audio.wav")
     ran.assert_done()

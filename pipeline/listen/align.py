@@ -13,7 +13,6 @@ from avpipe.codecs.listening import MIX, Stretch, Track, camera_track, recorder_
 from avpipe.listen.crew import Crew
 from avpipe.listen.hearing import Hearing, Wave, around, samples_of, whole
 from avpipe.listen.hints import first_guess
-from avpipe.listen.slate import guess
 from avpipe.listen.store import Store
 from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
 from avpipe.sync.engine import Found, Residual, align
@@ -64,7 +63,7 @@ def listen(
     """As `align_steps`, with what a picture shows; for `waves` both files are decoded whole."""
     began = time.monotonic()
     if not video.audio or not audio.audio:
-        return _timed(Heard(alignment=guess(video, audio, ffmpeg, Doubt.NO_AUDIO)), began)
+        return _timed(Heard(alignment=_guessed(video, audio, ffmpeg, Doubt.NO_AUDIO)), began)
     best: Heard | None = None
     for stream in video.audio[:_MOST_TRACKS]:
         tracks = (camera_track(video, stream), recorder_track(audio))
@@ -75,8 +74,15 @@ def listen(
             break
     assert best is not None
     if best.alignment.reason is Doubt.SILENT:
-        best = replace(best, alignment=guess(video, audio, ffmpeg, Doubt.SILENT))
+        best = replace(best, alignment=_guessed(video, audio, ffmpeg, Doubt.SILENT))
     return _timed(best, began)
+
+
+def _guessed(video: MediaInfo, audio: MediaInfo, ffmpeg: Ffmpeg, reason: Doubt) -> Alignment:
+    """What a clap or the tags say where the camera heard nothing."""
+    from avpipe.listen.slate import guess  # only for videos that are mute
+
+    return guess(video, audio, ffmpeg, reason)
 
 
 def _timed(heard: Heard, began: float) -> Heard:

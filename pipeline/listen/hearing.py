@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -30,6 +30,8 @@ _STEPS, _LEAST_STEP_S, _STEPS_AT_ONCE = 4800, 0.005, 64
 """Of a wave: more than a picture shows."""
 _LOST_S = 0.015
 """More than that is not the rounding of an end."""
+_BLOCK = 1 << 18
+"""Samples that are read again at once."""
 _BRIDGED_S = 6
 """Seconds between two spans that cost less to decode than another process."""
 
@@ -55,7 +57,8 @@ class Hearing:
         self._picks = tuple(picks)
         self._crew = crew
         self._store = store
-        self._parts: dict[int, list[FeatureStream]] = {}
+        self._streams: dict[int, FeatureStream] = {}
+        """Of the first pick, by the second that each stretch begins at."""
         self._started: list[tuple[Stretch, Future[int]]] = []
         self._known: set[int] = set()
         self._whole = False
@@ -86,14 +89,12 @@ class Hearing:
         return self.duration_s if stretch.end_s is None else stretch.end_s
 
     def _send(self, stretch: Stretch) -> Future[int]:
-        streams = [FeatureStream() for _ in self._picks]
-        halvers = [Halver() for _ in self._picks]
-        self._parts[stretch.begin_s] = streams
+        halver = Halver()
+        stream = self._streams[stretch.begin_s] = FeatureStream()
 
         def take(first: int, block: Raw) -> None:
             self._keep(first, block)
-            for row, samples in enumerate(block):
-                streams[row].push(halvers[row].push(floats(samples)))
+            stream.push(halver.push(floats(block[0])))
 
         return self._crew.send(self.track, self._picks, stretch, take)
 
@@ -119,21 +120,38 @@ class Hearing:
 
     def source(self) -> Source:
         """What the alignment engine takes, once all that was started is done."""
-        channels = [
-            _joined(
-                {begin: streams[row].finish() for begin, streams in self._parts.items()},
-                0.0 if self._whole else self.duration_s,
-            )
-            for row in range(len(self._picks))
-        ]
-        self._rows = kept = _distinct(channels)
+        first = self._features(self._streams)
+        self._rows = kept = [0]
+        self._heard_s = first.duration_s
 
-        self._heard_s = max(channel.duration_s for channel in channels)
+        def others() -> tuple[Features, ...]:
+            more = (self._features(self._streams_of(row)) for row in range(1, len(self._picks)))
+            channels = [first, *more]
+            kept[:] = _distinct(channels)
+            return tuple(channels[row] for row in kept[1:])
 
         def read(channel: int, start_s: float, duration_s: float) -> Samples:
             return self.read(start_s, duration_s, kept[channel])
 
-        return Source(channels=tuple(channels[row] for row in kept), read=read)
+        return Source(channels=(first,), read=read, others=others)
+
+    def _features(self, streams: Mapping[int, FeatureStream]) -> Features:
+        """What the streams of all stretches say of one pick."""
+        parts = {begin: stream.finish() for begin, stream in streams.items()}
+        return _joined(parts, 0.0 if self._whole else self.duration_s)
+
+    def _streams_of(self, row: int) -> dict[int, FeatureStream]:
+        """As `_streams`, of another pick, from the samples that were kept."""
+        streams = {}
+        for stretch, future in self._started:
+            (halver, stream) = (Halver(), FeatureStream())
+            end = stretch.begin_s * LISTEN_RATE + future.result()
+            for first in range(stretch.begin_s * LISTEN_RATE, end, _BLOCK):
+                length_s = min(_BLOCK, end - first) / LISTEN_RATE
+                samples = self._store.read(row, first / LISTEN_RATE, length_s)
+                stream.push(halver.push(samples))
+            streams[stretch.begin_s] = stream
+        return streams
 
     def wave(self, channel: int) -> Wave:
         """The outline of a channel of the `source` that was given last."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.sync.features import FEATURE_RATE, Features
+from avpipe.sync.middle import median
 
 Floats = NDArray[np.float32]
 Spectra = NDArray[np.complex64]
@@ -208,8 +209,8 @@ def _block_peaks(
     low, high = int(usable[0]), int(usable[-1]) + 1
     level = np.sqrt(np.maximum(shared[low:high], np.float32(least)))
     score = np.asarray(line[low:high] / level, np.float32)
-    middle = float(np.median(score))
-    spread = 1.4826 * float(np.median(np.abs(score - middle)))
+    middle = median(score)
+    spread = 1.4826 * median(np.abs(score - middle))
     if spread < 1e-6:
         return starts, heights
     score = np.asarray((score - middle) / spread, np.float32)
