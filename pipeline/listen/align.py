@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
@@ -12,7 +13,7 @@ from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.listening import MIX, Stretch, Track, camera_track, recorder_track
 from avpipe.listen.crew import Crew
 from avpipe.listen.hearing import Hearing, Wave, around, samples_of, whole
-from avpipe.listen.hints import first_guess
+from avpipe.listen.hints import Hint, first_guess
 from avpipe.listen.store import Store
 from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
 from avpipe.sync.engine import Found, Residual, align
@@ -21,6 +22,12 @@ from avpipe.updates import Progress, result_of
 STAGE = "listen"
 LONG_S = 1200.0
 """From here on not all is decoded where parts of it may do."""
+HINTED_S = 600.0
+"""From here on the tags say where to listen first."""
+_LEAST_HINTED_S = 10.0
+"""What both have to hold by the tags: less is no proof of a place."""
+_WORTH_HINTING = 0.85
+"""How much of both is listened to at the most by the tags, which may be wrong."""
 _SAMPLED = (8, 60)
 """How many stretches of how many seconds are heard of a long camera first."""
 _MOST_TRACKS = 4
@@ -111,6 +118,14 @@ class _Attempt:
     picks: tuple[tuple[int, ...], tuple[int, ...]]
     """Of the camera and of the recorder."""
     stretches: tuple[tuple[Stretch, ...], tuple[Stretch, ...]]
+    hint: Hint | None = None
+    """What was listened for: found elsewhere, the tags are wrong and nothing is sure."""
+
+    def settles(self, found: Alignment) -> bool:
+        """Whether nothing more has to be listened to."""
+        if found.verdict is not Verdict.MATCHED or found.offset_s is None:
+            return False
+        return self.hint is None or abs(found.offset_s - self.hint.offset_s) <= self.hint.within_s
 
 
 def _attempts(camera: Track, recorder: Track, ears: Ears) -> Iterator[_Attempt]:
@@ -132,16 +147,30 @@ def _attempts(camera: Track, recorder: Track, ears: Ears) -> Iterator[_Attempt]:
 
 
 def _hinted(camera: Track, recorder: Track) -> _Attempt | None:
-    """Stretches of two long tracks that are the same moments by what their tags say."""
+    """The same moments of both by what their tags say, where one is long and can be sought.
+
+    As with any attempt, what the engine is not sure of is listened to again, and then whole.
+    """
     hint = first_guess(camera.info, recorder.info)
-    shortest = min(camera.duration_s or 0.0, recorder.duration_s or 0.0)
-    if hint is None or not (camera.sought and recorder.sought) or shortest < LONG_S:
+    (ours_s, theirs_s) = (camera.duration_s or 0.0, recorder.duration_s or 0.0)
+    if hint is None or max(ours_s, theirs_s) < HINTED_S:
         return None
     offset_s = hint.offset_s - camera.lead_s
-    span = (offset_s + hint.within_s, offset_s + (recorder.duration_s or 0.0) - hint.within_s)
-    ours = samples_of(camera, *_SAMPLED, span)
-    theirs = around(ours, -offset_s, hint.within_s)
-    return _Attempt(picks=((MIX,), (MIX,)), stretches=(ours, theirs)) if ours else None
+    begin_s = max(offset_s + hint.within_s, 0.0)
+    end_s = min(offset_s + theirs_s - hint.within_s, ours_s)
+    if end_s - begin_s < _LEAST_HINTED_S:
+        return None
+    (count, length_s) = _SAMPLED
+    if end_s - begin_s > count * length_s:
+        some = samples_of(camera, count, length_s, (begin_s, end_s))
+    else:
+        some = (Stretch(begin_s=math.floor(begin_s), end_s=math.ceil(end_s)),)
+    ours = around(camera, some, 0.0, 0.0) if camera.sought else whole(camera)
+    theirs = around(recorder, some, -offset_s, hint.within_s) if recorder.sought else None
+    stretches = (ours, theirs or whole(recorder))
+    if _seconds((camera, recorder), stretches) > _WORTH_HINTING * (ours_s + theirs_s):
+        return None
+    return _Attempt(picks=((MIX,), (MIX,)), stretches=stretches, hint=hint)
 
 
 def _picks(track: Track) -> tuple[int, ...]:
@@ -169,7 +198,7 @@ def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, N
         if heard is None:
             damaged = (replace(tracks[0], damaged=True), replace(tracks[1], damaged=True))
             return (yield from _listen_to(damaged, ears))
-        if heard.alignment.verdict is Verdict.MATCHED:
+        if attempt.settles(heard.alignment):
             break
     assert heard is not None
     return heard
@@ -208,11 +237,7 @@ def _followed(
     work: Sequence[Future[int]], crew: Crew, tracks: Sequence[Track], attempt: _Attempt
 ) -> Iterator[Progress]:
     """Wait for the work, telling how far it is; the first error ends it."""
-    total = sum(
-        _length_s(stretch, track)
-        for track, stretches in zip(tracks, attempt.stretches, strict=True)
-        for stretch in stretches
-    )
+    total = _seconds(tracks, attempt.stretches)
     began = time.monotonic()
     while True:
         (done, left) = wait(work, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
@@ -228,6 +253,13 @@ def _followed(
             speed=round(speed, 1),
             eta_s=round((total - crew.heard_s) / speed, 1) if speed and share < 1 else None,
         )
+
+
+def _seconds(tracks: Sequence[Track], stretches: Sequence[Sequence[Stretch]]) -> float:
+    """How much the stretches of all tracks are."""
+    return sum(
+        _length_s(one, track) for track, some in zip(tracks, stretches, strict=True) for one in some
+    )
 
 
 def _length_s(stretch: Stretch, track: Track) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -217,17 +217,22 @@ def samples_of(
     )
 
 
-def around(stretches: Sequence[Stretch], shift_s: float, more_s: float) -> tuple[Stretch, ...]:
-    """Stretches that hold the given ones, moved, with so much more at both ends."""
+def around(
+    track: Track, stretches: Sequence[Stretch], shift_s: float, more_s: float
+) -> tuple[Stretch, ...]:
+    """Stretches of a track that hold the given ones, moved, with so much more at both ends."""
+    last = math.ceil(track.duration_s or 0.0)
     seconds = {
         second
         for stretch in stretches
         for second in range(
-            math.floor(stretch.begin_s + shift_s - more_s),
-            math.ceil((stretch.end_s or 0) + shift_s + more_s),
+            max(math.floor(stretch.begin_s + shift_s - more_s), 0),
+            min(math.ceil((stretch.end_s or 0) + shift_s + more_s), last),
         )
     }
-    return tuple(_runs(sorted(second for second in seconds if second >= 0)))
+    return tuple(
+        replace(run, end_s=None) if run.end_s == last else run for run in _runs(sorted(seconds))
+    )
 
 
 def _runs(seconds: Sequence[int]) -> list[Stretch]:
@@ -243,7 +248,7 @@ def _runs(seconds: Sequence[int]) -> list[Stretch]:
 
 def _joined(parts: dict[int, Features], duration_s: float) -> Features:
     """The features of all stretches on one time line, 0 where nothing was heard."""
-    if set(parts) == {0}:
+    if set(parts) == {0} and parts[0].duration_s + _LOST_S > duration_s:
         return parts[0]
     end_s = max(begin + part.duration_s for begin, part in parts.items())
     codes = np.zeros((int(max(end_s, duration_s) * FEATURE_RATE), BANDS), np.int8)
