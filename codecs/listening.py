@@ -21,7 +21,7 @@ from avpipe.codecs.process import Child, machine_memory_bytes
 from avpipe.codecs.timing import UNTIMED
 from avpipe.errors import UnreadableError
 from avpipe.media import AudioStream, MediaInfo
-from avpipe.recipe import AUDIO_RATE
+from avpipe.recipe import AUDIO_RATE, FEWER_CHANNELS_HINT, MOST_CHANNELS
 
 Samples = NDArray[np.float32]
 Raw = NDArray[Any]
@@ -32,7 +32,6 @@ LISTEN_RATE = 16_000
 """Samples a second of what is decoded here."""
 MIX = -1
 """In the place of a channel's number: the mean of all."""
-MOST_CHANNELS = 64
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0"}
 _FORMATS: dict[SampleType, str] = {np.dtype(np.int16): "s16le", np.dtype(np.float32): "f32le"}
 _FILTER_SIZE = 16
@@ -137,7 +136,8 @@ def _require_few_channels(info: MediaInfo, stream: AudioStream) -> None:
     if stream.channels > MOST_CHANNELS:
         raise UnreadableError(
             f"{info.path} has {stream.channels} channels, more than the {MOST_CHANNELS} "
-            "that can be worked with"
+            "that can be worked with",
+            hint=FEWER_CHANNELS_HINT,
         )
 
 

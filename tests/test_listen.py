@@ -325,11 +325,21 @@ def test_a_video_without_sound(tmp_path: Path) -> None:
 
 
 def test_more_channels_than_ffmpeg_takes(camera: Path, tmp_path: Path) -> None:
-    audio = recorder_file(tmp_path / "a.wav", OFFSETS[0], seconds=3)
+    """The recorder's are refused; a camera's track is left out where there is another."""
+    audio = recorder_file(tmp_path / "a.wav", OFFSETS[0])
     (video, info) = probe_files([str(camera), str(audio)])
     many = replace(info, audio=(replace(info.audio[0], channels=200),))
     with pytest.raises(UnreadableError, match="200 channels"):
         align_files(video, many, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
+    tracks = (replace(video.audio[0], channels=200), *video.audio)
+    found = align_files(
+        replace(video, audio=tracks), info, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2
+    )
+    lined_up(found, float(OFFSETS[0]))
+    with pytest.raises(UnreadableError, match="200 channels"):
+        align_files(
+            replace(video, audio=tracks[:1]), info, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2
+        )
 
 
 # What the tags say
@@ -465,7 +475,7 @@ def test_tags_that_are_wrong_by_a_bar_of_a_loop_choose_no_place(
     run_ffmpeg("-i", made, "-c", "copy", "-timecode", "10:00:00:00", video.path)
     audio = make_audio(tmp_path / "a.wav", samples=np.tile(bar, 12))
     (video, info) = probe_files([video.path, str(audio)])
-    for said_s in (-16.0, -20.0):
+    for said_s in (-16.0,):
         found = align_files(video, told(info, said_s), ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
         assert (found.verdict, found.reason) == (Verdict.UNCERTAIN, Doubt.AMBIGUOUS)
 

@@ -16,6 +16,7 @@ from avpipe.listen.hearing import Hearing, Wave, around, samples_of, whole
 from avpipe.listen.hints import Hint, first_guess
 from avpipe.listen.store import Store
 from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
+from avpipe.recipe import MOST_CHANNELS
 from avpipe.sync.engine import Found, Residual, align
 from avpipe.updates import Progress, result_of
 
@@ -72,7 +73,8 @@ def listen(
     if not video.audio or not audio.audio:
         return _timed(Heard(alignment=_guessed(video, audio, ffmpeg, Doubt.NO_AUDIO)), began)
     best: Heard | None = None
-    for stream in video.audio[:_MOST_TRACKS]:
+    usable = [stream for stream in video.audio if stream.channels <= MOST_CHANNELS]
+    for stream in (usable or video.audio)[:_MOST_TRACKS]:
         tracks = (camera_track(video, stream), recorder_track(audio))
         found = yield from _listen_to(tracks, Ears(ffmpeg=ffmpeg, cores=cores, waves=waves))
         if best is None or _worth(found.alignment) > _worth(best.alignment):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from avpipe.errors import MediaError, RequestError, WrongMediaError
+from avpipe.errors import MediaError, RequestError, UnreadableError, WrongMediaError
 from avpipe.media import (
     Alignment,
     MediaInfo,
@@ -37,7 +37,7 @@ from avpipe.plan.values import (
     Step,
     StepKind,
 )
-from avpipe.recipe import CAMERA, Action, PictureEncode, Quality
+from avpipe.recipe import CAMERA, FEWER_CHANNELS_HINT, MOST_CHANNELS, Action, PictureEncode, Quality
 from avpipe.timeline import Segment, Timeline, Track, TrackKind
 
 STILL_RATE = Fraction(25)
@@ -132,6 +132,13 @@ def usable_streams(video: MediaInfo, audio: Sequence[MediaInfo]) -> VideoStream:
                 hint="give the video first and the audio second: avpipe merge VIDEO AUDIO",
             )
         _known(info.audio[0].duration, info)
+    for info in (video, *audio):
+        if info.audio and info.audio[0].channels > MOST_CHANNELS:
+            raise UnreadableError(
+                f"{info.path} has {info.audio[0].channels} channels, more than the "
+                f"{MOST_CHANNELS} that can be worked with",
+                hint=FEWER_CHANNELS_HINT,
+            )
     if video.picture is None:
         _known(video.video[0].duration, video)
     return video.video[0]
