@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
 from functools import lru_cache
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from avpipe.benchmarks.scene import Scene, camera_sound, recorder_sound, resample_at, world_sound
 from avpipe.benchmarks.voice import synthesise
 from avpipe.media import Doubt, Verdict
+from avpipe.sync.consensus import find_lines
 from avpipe.sync.engine import Found, Source, align
-from avpipe.sync.features import PCM_RATE, Features, FeatureStream, extract
+from avpipe.sync.features import FEATURE_RATE, PCM_RATE, SCALE, Features, FeatureStream, extract
+from avpipe.sync.search import Searched, stretched
 from avpipe.sync.windows import FINE_RATE
 
 Samples = NDArray[np.float32]
@@ -272,3 +275,32 @@ def test_bad_input_has_a_clear_verdict(bad: Samples, reason: Doubt | None) -> No
         assert found.reason is (reason or found.reason)
         assert found.offset_s is None
         assert found.confidence < 0.5
+
+
+# Long recordings
+
+
+def random_features(seed: int, seconds: int) -> Features:
+    """Of nothing that any other recording holds."""
+    codes = np.random.default_rng(seed).integers(-99, 99, (seconds * FEATURE_RATE, 16), np.int8)
+    return Features(codes=codes, duration_s=float(seconds), active_s=float(seconds))
+
+
+@pytest.mark.parametrize(("hours", "pool", "rate"), [(6, 2, 1.0), (6, 2, 25 / 24), (6, 1, 1.0)])
+def test_what_a_search_takes_does_not_grow_with_its_length(
+    hours: int, pool: int, rate: float
+) -> None:
+    """Two minutes are found in hours, in memory that is less than their spectra take."""
+    recorder = random_features(1, hours * 3600)
+    first = (hours * 3600 - 2000) * FEATURE_RATE
+    heard_then = stretched(recorder.values(first, first + 120 * FEATURE_RATE), rate)
+    camera = Features(
+        codes=np.rint(heard_then * SCALE).astype(np.int8), duration_s=110.0, active_s=110.0
+    )
+    tracemalloc.start()
+    searched = Searched(recorder, block_s=20.0, pool=pool, rate=rate)
+    (line, *_) = find_lines(searched.find(camera), 1)
+    (_, peak) = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert line.at(0.0) == pytest.approx(first / FEATURE_RATE / rate, abs=0.04)
+    assert peak < 150e6
