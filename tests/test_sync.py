@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -304,3 +305,29 @@ def test_what_a_search_takes_does_not_grow_with_its_length(
     tracemalloc.stop()
     assert line.at(0.0) == pytest.approx(first / FEATURE_RATE / rate, abs=0.04)
     assert peak < 150e6
+
+
+def known_only(features: Features, starts_s: list[int], length_s: int) -> Features:
+    """The same of which only some stretches were decoded."""
+    known = np.zeros(features.codes.shape[0], np.bool_)
+    for start_s in starts_s:
+        known[start_s * FEATURE_RATE : (start_s + length_s) * FEATURE_RATE] = True
+    codes = np.where(known[:, None], features.codes, np.int8(0))
+    return replace(features, codes=codes, known=known)
+
+
+def test_a_recorder_of_which_little_is_known_is_searched() -> None:
+    """Eight minutes of an hour: what was not decoded is neither noise nor a place."""
+    recorder = random_features(2, 3600)
+    starts_s = [180 + 420 * number for number in range(8)]
+    camera = replace(recorder, codes=recorder.codes[100 * FEATURE_RATE :], duration_s=3500.0)
+    camera = known_only(camera, starts_s, 60)
+    for lag_s, found in ((100, True), (107, True), (400, False)):
+        sparse = known_only(recorder, [start_s + lag_s - 2 for start_s in starts_s], 64)
+        lines = find_lines(Searched(sparse, block_s=30.0, pool=2).find(camera), 1)
+        score = max((line.score for line in lines), default=0.0)
+        assert (score > 60) == found
+        if found:
+            assert lines[0].at(1750.0) == pytest.approx(100, abs=0.03)
+        else:
+            assert score < 4

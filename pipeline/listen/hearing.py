@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -32,6 +32,8 @@ _LOST_S = 0.015
 """More than that is not the rounding of an end."""
 _BLOCK = 1 << 18
 """Samples that are read again at once."""
+_CUT_FRAMES = 4
+"""Of features, that the end of a stretch lacks at the most."""
 _BRIDGED_S = 6
 """Seconds between two spans that cost less to decode than another process."""
 
@@ -57,7 +59,7 @@ class Hearing:
         self._picks = tuple(picks)
         self._crew = crew
         self._store = store
-        self._streams: dict[int, FeatureStream] = {}
+        self._parts: dict[int, Features] = {}
         """Of the first pick, by the second that each stretch begins at."""
         self._started: list[tuple[Stretch, Future[int]]] = []
         self._known: set[int] = set()
@@ -89,14 +91,18 @@ class Hearing:
         return self.duration_s if stretch.end_s is None else stretch.end_s
 
     def _send(self, stretch: Stretch) -> Future[int]:
-        halver = Halver()
-        stream = self._streams[stretch.begin_s] = FeatureStream()
+        (halver, stream) = (Halver(), FeatureStream())
 
         def take(first: int, block: Raw) -> None:
             self._keep(first, block)
             stream.push(halver.push(floats(block[0])))
 
-        return self._crew.send(self.track, self._picks, stretch, take)
+        def then() -> None:
+            nonlocal stream
+            self._parts[stretch.begin_s] = stream.finish()
+            stream = FeatureStream()  # of a day the old one would hold 140 MB
+
+        return self._crew.send(self.track, self._picks, stretch, take, then)
 
     @property
     def duration_s(self) -> float:
@@ -120,12 +126,12 @@ class Hearing:
 
     def source(self) -> Source:
         """What the alignment engine takes, once all that was started is done."""
-        first = self._features(self._streams)
+        first = self._joined(self._parts)
         self._rows = kept = [0]
         self._heard_s = first.duration_s
 
         def others() -> tuple[Features, ...]:
-            more = (self._features(self._streams_of(row)) for row in range(1, len(self._picks)))
+            more = (self._joined(self._parts_of(row)) for row in range(1, len(self._picks)))
             channels = [first, *more]
             kept[:] = _distinct(channels)
             return tuple(channels[row] for row in kept[1:])
@@ -135,14 +141,13 @@ class Hearing:
 
         return Source(channels=(first,), read=read, others=others)
 
-    def _features(self, streams: Mapping[int, FeatureStream]) -> Features:
-        """What the streams of all stretches say of one pick."""
-        parts = {begin: stream.finish() for begin, stream in streams.items()}
+    def _joined(self, parts: dict[int, Features]) -> Features:
+        """What the parts of one pick are together; they are let go of."""
         return _joined(parts, 0.0 if self._whole else self.duration_s)
 
-    def _streams_of(self, row: int) -> dict[int, FeatureStream]:
-        """As `_streams`, of another pick, from the samples that were kept."""
-        streams = {}
+    def _parts_of(self, row: int) -> dict[int, Features]:
+        """As `_parts`, of another pick, from the samples that were kept."""
+        parts = {}
         for stretch, future in self._started:
             (halver, stream) = (Halver(), FeatureStream())
             end = stretch.begin_s * LISTEN_RATE + future.result()
@@ -150,8 +155,8 @@ class Hearing:
                 length_s = min(_BLOCK, end - first) / LISTEN_RATE
                 samples = self._store.read(row, first / LISTEN_RATE, length_s)
                 stream.push(halver.push(samples))
-            streams[stretch.begin_s] = stream
-        return streams
+            parts[stretch.begin_s] = stream.finish()
+        return parts
 
     def wave(self, channel: int) -> Wave:
         """The outline of a channel of the `source` that was given last."""
@@ -247,21 +252,28 @@ def _runs(seconds: Sequence[int]) -> list[Stretch]:
 
 
 def _joined(parts: dict[int, Features], duration_s: float) -> Features:
-    """The features of all stretches on one time line, 0 where nothing was heard."""
+    """The features of all stretches on one time line, 0 where nothing was heard; empties `parts`.
+
+    The last frames of a stretch are missing, the first ones of the next are its own.
+    """
     if set(parts) == {0} and parts[0].duration_s + _LOST_S > duration_s:
-        return parts[0]
-    end_s = max(begin + part.duration_s for begin, part in parts.items())
-    codes = np.zeros((int(max(end_s, duration_s) * FEATURE_RATE), BANDS), np.int8)
+        return parts.pop(0)
+    length_s = max(duration_s, *(begin + part.duration_s for begin, part in parts.items()))
+    codes = np.zeros((int(length_s * FEATURE_RATE), BANDS), np.int8)
     known = np.zeros(codes.shape[0], np.bool_)
-    for begin, part in parts.items():
-        place = slice(begin * FEATURE_RATE, begin * FEATURE_RATE + part.codes.shape[0])
-        codes[place] = part.codes[: codes[place].shape[0]]
-        known[place] = True
+    active_s = 0.0
+    for begin in tuple(parts):
+        part = parts.pop(begin)
+        first = begin * FEATURE_RATE
+        end = min(first + part.codes.shape[0], codes.shape[0])
+        codes[first:end] = part.codes[: end - first]
+        known[first : end + _CUT_FRAMES] = True
+        active_s += part.active_s
     return Features(
         codes=codes,
-        duration_s=max(end_s, duration_s),
-        active_s=sum(part.active_s for part in parts.values()),
-        known=known,
+        duration_s=length_s,
+        active_s=active_s,
+        known=None if known.all() else known,
     )
 
 

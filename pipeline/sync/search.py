@@ -77,10 +77,14 @@ class Searched:
         self._kept: list[Spectra] | None = None
         if 8 * self._bands * self._blocks * (self._size + 1) <= _KEPT_BYTES:
             self._kept = list(self._parts())
-        self._known: Floats | None = None
+        self._known: NDArray[np.float64] | None = None
+        """How much is known before each frame, from a block before the first one on."""
         if recorder.known is not None:
             known = stretched(recorder.known.astype(np.float32)[:, None], rate)
-            self._known = pooled(known, pool)[:, 0]
+            known = pooled(known, pool)[:, 0]
+            self._known = np.zeros((self._blocks + 2) * self._size + 1)
+            np.cumsum(known, out=self._known[self._size + 1 :][: known.size])
+            self._known[self._size + 1 + known.size :] = known.sum(dtype=np.float64)
 
     def _parts(self) -> Iterator[Spectra]:
         """Spectra of some blocks of the recorder after others."""
@@ -168,11 +172,11 @@ class Searched:
                 low, high = np.clip(-at, 0, size), np.clip(self._frames.length - at, 0, size)
                 out[start + size : end + size] = np.maximum(counts[high] - counts[low], 0.0)
             return out
-        other = np.zeros(total, np.float32)
-        other[size : size + self._known.size] = self._known
-        span = total + size
-        both = np.fft.rfft(other, span) * np.fft.rfft(known, span).conj()
-        return np.asarray(np.maximum(np.fft.irfft(both, span)[:total], 0.0), np.float32)
+        out = np.zeros(total)
+        edges = np.flatnonzero(np.diff(known, prepend=0.0, append=0.0))
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            out += self._known[end : end + total] - self._known[begin : begin + total]
+        return out.astype(np.float32)
 
 
 class _Frames:
@@ -247,11 +251,13 @@ def _block_peaks(
     low, high = int(usable.argmax()), usable.size - int(usable[::-1].argmax())
     level = np.sqrt(np.maximum(shared[low:high], np.float32(least)))
     score = np.asarray(line[low:high] / level, np.float32)
-    middle = median(score)
-    spread = 1.4826 * median(np.abs(score - middle))
+    within = usable[low:high]
+    known = score if within.all() else score[within]  # what is not known is no noise, it is 0
+    middle = median(known)
+    spread = 1.4826 * median(np.abs(known - middle))
     if spread < 1e-6:
         return starts, heights
-    score = np.asarray((score - middle) / spread, np.float32)
+    score = np.where(within, (score - middle) / spread, 0.0).astype(np.float32)
     apart = max(int(least) // 8, 2)
     for rank in range(PEAKS):
         best = int(np.argmax(score))

@@ -20,7 +20,7 @@ _LOW_HZ, _HIGH_HZ = 120.0, 7000.0
 _RHO = 0.85
 _TAPER_S = 0.03
 _SMEAR_S = 20e-6
-_MEMO_SAMPLES = 8_000_000
+_MEMO_SAMPLES = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
