@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,7 +222,7 @@ def _stretched_size(count: int, rate: float) -> int:
     return int(np.ceil((count - 1) / rate))
 
 
-def _read_at(values: Floats, at: NDArray[np.float64]) -> Floats:
+def _read_at(values: Floats, at: NDArray[np.floating[Any]]) -> Floats:
     """(places, bands) of (n, bands), linearly between the frames."""
     low = np.minimum(at.astype(np.intp), values.shape[0] - 2)
     share = (at - low).astype(np.float32)[:, None]

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,7 +179,7 @@ def _shifted(samples: Samples, at: float, whole: int, wide: int) -> Samples:
     return out
 
 
-def _between(samples: Samples, where: NDArray[np.float64]) -> Samples:
+def _between(samples: Samples, where: NDArray[np.floating[Any]]) -> Samples:
     """Read samples at rising places, linearly between them; the first and the last go on."""
     np.clip(where, 0, samples.size - 1, out=where)
     low = np.minimum(where.astype(np.intp), samples.size - 2)
