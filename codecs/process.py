@@ -99,6 +99,11 @@ class Child:
         """The last of what the child wrote on standard error."""
         return self._tail.decode(errors="replace").strip()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the child runs no more."""
+        return self._popen.poll() is not None
+
     def sign_of_life(self) -> None:
         """Say that the child made progress; it is stopped where nobody says so for `stall_s`."""
         self._signs += 1
@@ -206,9 +211,8 @@ class Child:
 
     def _watch(self) -> None:
         # Counted in pauses and not by the clock: Ctrl-Z stops this thread too, but no clock.
-        pause = min(self._stall_s / 4, 5.0)
         (seen, idle_s) = (self._signs, 0.0)
-        while not self._ended.wait(pause):
+        while not self._ended.wait(pause := min(self._stall_s / 4, 5.0)):
             idle_s = idle_s + pause if seen == self._signs else 0.0
             seen = self._signs
             if idle_s >= self._stall_s:

@@ -12,12 +12,12 @@ from avpipe.codecs import graph, isolate
 from avpipe.codecs.edit_list import end_tracks_at
 from avpipe.codecs.ffmpeg import Ffmpeg, running
 from avpipe.codecs.measure import Measured
+from avpipe.codecs.standby import let_go
 from avpipe.errors import RenderError
 from avpipe.media import AlignmentMethod
 from avpipe.plan.values import Plan
 from avpipe.recipe import Action, Method
 from avpipe.render.checks import checks_of_plan, require_passed
-from avpipe.render.fitting import write_fitted
 from avpipe.render.pace import paced
 from avpipe.render.sound import SoundJob, encode_at
 from avpipe.render.workspace import flushing, publish, require_space, told_when_full, workspace
@@ -79,6 +79,8 @@ def _writing(
 ) -> Iterator[Generator[Progress, None, Method]]:
     """What makes the file; a single ffmpeg is started now."""
     if plan.fit is not None and plan.video is Action.ENCODE:
+        from avpipe.render.fitting import write_fitted  # only where a size is asked for
+
         yield write_fitted(plan, ffmpeg, prepared, made)
         return
     arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
@@ -120,6 +122,7 @@ def _measurer(
     """What measures the file, started now; where ffmpeg's index needs the memory, only later."""
     if (plan.inputs.video.video[0].packets or 0) <= MANY_PACKETS:
         return isolate.ready_measurer(made, decode_s=decode_s)
+    let_go()
     return nullcontext(partial(isolate.measure_file, made, decode_s=decode_s))
 
 
