@@ -12,13 +12,12 @@ from avpipe import jsonform
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.measure import Measured
 from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, python_argv
-from avpipe.codecs.standby import standby
+from avpipe.codecs.standby import WORKER, standby
 from avpipe.codecs.stretches import FrameIndex, Stretch
 from avpipe.errors import ChildFailedError, StalledError
 from avpipe.media import MediaInfo, Problem, Severity
 from avpipe.recipe import AUDIO_BIT_RATE
 
-WORKER = "avpipe.codecs.worker"
 PROBE_STALL_S = 60.0
 SLOWEST_BYTES_A_SECOND = 1e6
 """What the slowest disk and decoder take, so that a large file is not held to be a stall."""

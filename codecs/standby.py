@@ -18,6 +18,7 @@ from typing import Any
 from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, python_argv
 from avpipe.errors import ChildFailedError
 
+WORKER = "avpipe.codecs.worker"
 KEEP = ".keep"
 """The line after the last result of a task: the worker takes another one."""
 END = ".end"
@@ -119,6 +120,12 @@ class Standby:
 
 
 _kept: list[Standby] = []
+
+
+def make_ready(module: str = WORKER) -> None:
+    """Start a worker for the next who wants one. Raises ToolMissingError."""
+    if not _kept and _may_keep():
+        _kept.append(Standby(module))
 
 
 @contextlib.contextmanager

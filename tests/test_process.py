@@ -324,7 +324,7 @@ def test_one_worker_does_task_after_task_and_a_crash_costs_only_its_own(tmp_path
         assert form["supported"]
         assert worker.pid != pids[0]
     (tmp_path / "text.mp4").write_text("no media")
-    with pytest.raises(ChildFailedError, match="verifying the output failed: .*Invalid data"):
+    with pytest.raises(ChildFailedError, match=r"verifying the output failed: .*Invalid data"):
         isolate.measure_file(str(tmp_path / "text.mp4"), decode_s=1)
     (info,) = isolate.probe_files([str(tmp_path / "a.mp4")])
     assert info.supported

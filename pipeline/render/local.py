@@ -25,7 +25,7 @@ from avpipe.updates import Check, Progress
 
 DECODE_S = 5.0
 """How much of each stream is decoded when the output is verified; a shorter one is whole."""
-COPIED_DECODE_S = 0.5
+COPIED_DECODE_S = 0.2
 """The same of a copied video: 20 s of it took 3.5 s, and ffmpeg copies 1 GB in 1 s."""
 
 MOST_RESIDUAL_MS = 1.0
