@@ -9,9 +9,15 @@ from fractions import Fraction
 from typing import Any
 
 from avpipe import jsonform
-from avpipe.codecs.ffmpeg import Ffmpeg
+from avpipe.codecs.ffmpeg import GLOBAL_ARGUMENTS, Ffmpeg
 from avpipe.codecs.measure import Measured
-from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, python_argv
+from avpipe.codecs.process import (
+    STALL_S,
+    Child,
+    lines_of,
+    machine_memory_bytes,
+    python_argv,
+)
 from avpipe.codecs.standby import WORKER, standby
 from avpipe.codecs.stretches import FrameIndex, Stretch
 from avpipe.errors import ChildFailedError, StalledError
@@ -110,6 +116,58 @@ def encode_audio(
 
     Raises ChildFailedError or StalledError.
     """
+    with _encoding(ffmpeg, arguments, target, workers, bit_rate) as (decoder, encoder):
+        for line in encoder.lines():
+            decoder.sign_of_life()
+            encoder.sign_of_life()
+            yield int(line)
+        _finish_encoding(decoder, encoder)
+
+
+def encode_audio_into(
+    ffmpeg: Ffmpeg,
+    arguments: Sequence[str],
+    pipe: str,
+    reader: Sequence[str],
+    *,
+    workers: int,
+    bit_rate: int = AUDIO_BIT_RATE,
+    stall_s: float = STALL_S,
+) -> Iterator[int]:
+    """`encode_audio` into a named pipe, while another ffmpeg takes the sound out of it.
+
+    `reader` are that one's arguments; of its end too an error is raised, and it is given `stall_s`
+    after the sound has ended. Not on Windows, which has no such pipes.
+    """
+    os.mkfifo(pipe, 0o600)
+    ours = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # else each waits for the other to open it
+    try:
+        with (
+            _encoding(ffmpeg, arguments, pipe, workers, bit_rate) as (decoder, encoder),
+            Child(
+                (ffmpeg.path, *GLOBAL_ARGUMENTS, *reader), memory_bytes=machine_memory_bytes()
+            ) as merger,
+        ):
+            for child, line in lines_of((encoder, merger)):
+                if child is encoder and line is not None:
+                    for one in (decoder, encoder, merger):
+                        one.sign_of_life()
+                    yield int(line)
+                elif child is encoder:
+                    _finish_encoding(decoder, encoder)
+                    merger.expect_progress_within(stall_s)
+                elif line is None:
+                    merger.finish("making the video")
+                    _drain(ours)  # it needed no more, and the encoder is not to wait for it
+    finally:
+        os.close(ours)
+
+
+@contextlib.contextmanager
+def _encoding(
+    ffmpeg: Ffmpeg, arguments: Sequence[str], target: str, workers: int, bit_rate: int
+) -> Iterator[tuple[Child, Child]]:
+    """The decoder of a sound and its encoder, at work."""
     decoder_argv = (ffmpeg.path, "-hide_banner", "-nostdin", "-v", "error", *arguments)
     encoder_argv = python_argv(WORKER, "aac", target, str(workers), str(bit_rate))
     memory = machine_memory_bytes()
@@ -118,13 +176,20 @@ def encode_audio(
         Child(encoder_argv, stdin=decoder.stdout, memory_bytes=memory) as encoder,
     ):
         decoder.stdout.close()
-        for line in encoder.lines():
-            decoder.sign_of_life()
-            encoder.sign_of_life()
-            yield int(line)
-        # The encoder first: where it fails, the decoder only says that its pipe is broken.
-        encoder.finish("encoding the audio")
-        decoder.finish("reading the audio")
+        yield decoder, encoder
+
+
+def _finish_encoding(decoder: Child, encoder: Child) -> None:
+    # The encoder first: where it fails, the decoder only says that its pipe is broken.
+    encoder.finish("encoding the audio")
+    decoder.finish("reading the audio")
+
+
+def _drain(handle: int) -> None:
+    """Read a pipe to its end."""
+    os.set_blocking(handle, True)
+    while os.read(handle, 1 << 16):
+        pass
 
 
 def patience_s(size_bytes: int) -> float:

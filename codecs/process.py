@@ -221,6 +221,29 @@ class Child:
                 return
 
 
+def lines_of(children: Sequence[Child]) -> Iterator[tuple[Child, str | None]]:
+    """What several children print, whichever does first; None where one has no more to say.
+
+    Not on Windows, where a pipe cannot be waited for.
+    """
+    poll = select.poll()
+    talking = {child.stdout.fileno(): child for child in children}
+    rests = dict.fromkeys(talking, b"")
+    for handle in talking:
+        poll.register(handle, select.POLLIN)
+    while talking:
+        for handle, _ in poll.poll(WAKE_S * 1000):
+            child = talking[handle]
+            data = os.read(handle, 65536)
+            (*whole, rests[handle]) = (rests[handle] + data).split(b"\n")
+            for line in whole:
+                yield child, line.decode(errors="replace")
+            if not data:
+                poll.unregister(handle)
+                del talking[handle]
+                yield child, None
+
+
 def run(
     argv: Sequence[str],
     doing: str,

@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import pytest
 from commands import CommandLine, Gate, await_end, marked, write_program
@@ -362,6 +363,57 @@ def test_a_decoder_that_fails_is_told(tmp_path: Path) -> None:
     source = ("-i", "file:/nonexistent", "-f", "f32le", "pipe:1")
     with pytest.raises(ChildFailedError, match=r"reading the audio failed: .*No such file"):
         list(isolate.encode_audio(find(None), source, str(tmp_path / "a.m4a"), workers=1))
+
+
+TEN_S = ("-f", "lavfi", "-i", "sine=d=10:r=48000", "-ac", "2", "-f", "f32le", "pipe:1")
+
+
+def taken_from(pipe: Path, *more: str) -> tuple[str, ...]:
+    """The arguments of an ffmpeg that copies what comes out of a pipe."""
+    return ("-y", "-f", "mov", "-i", f"file:{pipe}", "-c", "copy", *more, f"{pipe}.mp4")
+
+
+def test_sound_is_read_out_of_a_pipe_while_it_is_encoded(tmp_path: Path) -> None:
+    """It is, packet by packet, the sound of a file."""
+    ffmpeg = find(None)
+    (whole, pipe) = (tmp_path / "whole.m4a", tmp_path / "pipe.m4a")
+    list(isolate.encode_audio(ffmpeg, TEN_S, str(whole), workers=2))
+    samples = list(isolate.encode_audio_into(ffmpeg, TEN_S, str(pipe), taken_from(pipe), workers=2))
+    assert samples[-1] == 480_000
+    assert packets_of(Path(f"{pipe}.mp4")) == packets_of(whole)
+
+
+def packets_of(path: Path) -> list[tuple[int | None, int | None, bytes]]:
+    with av.open(str(path)) as container:
+        return [(one.pts, one.duration, bytes(one)) for one in container.demux() if one.size]
+
+
+def test_who_reads_only_a_part_of_a_pipe_holds_up_nobody(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.m4a"
+    hour = ("-f", "lavfi", "-i", "anullsrc=r=48000:d=900", "-f", "f32le", "-ac", "2", "pipe:1")
+    reader = taken_from(pipe, "-t", "1")
+    samples = list(isolate.encode_audio_into(find(None), hour, str(pipe), reader, workers=2))
+    assert samples[-1] == 900 * 48_000
+
+
+@pytest.mark.parametrize(
+    ("source", "reader", "told"),
+    [
+        (("-i", "file:/nonexistent", "-f", "f32le", "pipe:1"), (), "reading the audio failed: "),
+        (TEN_S, ("-c:a", "no-such"), "making the video failed: "),
+        (TEN_S, ("-f", "no-such"), "making the video failed: "),
+    ],
+)
+def test_each_end_of_a_pipe_that_fails_is_told(
+    tmp_path: Path, source: tuple[str, ...], reader: tuple[str, ...], told: str
+) -> None:
+    pipe = tmp_path / "pipe.m4a"
+    with pytest.raises(ChildFailedError, match=f"^{told}"):
+        list(
+            isolate.encode_audio_into(
+                find(None), source, str(pipe), taken_from(pipe, *reader), workers=1
+            )
+        )
 
 
 def test_a_worker_runs_the_installed_avpipe_and_not_the_current_folder(
