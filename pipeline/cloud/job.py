@@ -6,6 +6,7 @@ download. `run` goes on from whatever the journal says was done, so it is also w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import uuid
@@ -45,6 +46,8 @@ from avpipe.updates import Check, Fallback, Note, Progress
 STAGE = "cloud_render"
 PREFIX = ".avpipe-"
 """Of the file beside the output into which the render is downloaded."""
+PREPARED = "prepared"
+"""The folder, in the state folder, of what is made for jobs."""
 
 FALLBACK = (CloudError, UnsupportedFileError, FileTooLargeError, VerificationError)
 """The errors after which the same plan can still be carried out here; `code` names each."""
@@ -68,6 +71,8 @@ class JobSpec:
     """What the agent is told; None where the session already holds the edit."""
     duration_s: float | None = None
     """How long the output has to be; None for what the timeline says when it is rendered."""
+    draft: dict[str, Any] = field(default_factory=dict)
+    """The timeline that was sent to be rendered; empty before."""
     scratch: str | None = None
     """The folder of files that were made for the job alone: it goes when the job has ended."""
     context: dict[str, Any] = field(default_factory=dict)
@@ -77,6 +82,12 @@ class JobSpec:
         """Remove what was made for the job alone."""
         if self.scratch is not None:
             shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def scratch_folder(cloud: Cloud, key: str, output: str) -> Path:
+    """The folder of what is made for the job of that key and output alone."""
+    name = f"{key} {output}".encode(errors="surrogateescape")
+    return cloud.settings.state_dir / PREPARED / hashlib.sha256(name).hexdigest()[:24]
 
 
 def spec_of(job: JobRow) -> JobSpec:
@@ -90,6 +101,11 @@ class Expected:
 
     duration_s: float | None
     size_bytes: int | None
+    draft: dict[str, Any] = field(default_factory=dict)
+    """The timeline that was rendered."""
+
+
+Step = Progress | Note
 
 
 def _nothing(file: LocalFile) -> Generator[Progress]:
@@ -104,15 +120,12 @@ class Delivery:
     Each raises AvpipeError.
     """
 
-    verify: Callable[[Path, Expected], Generator[Progress, None, tuple[Check, ...]]]
+    verify: Callable[[Path, Expected], Generator[Step, None, tuple[Check, ...]]]
     """Measures a file. Raises VerificationError where it is not what it should be."""
     publish: Callable[[Path], None]
     """Gives a verified file its name."""
     make: Callable[[LocalFile], Generator[Progress]] = _nothing
     """Makes a file that is to be sent now, where it is not there yet."""
-
-
-Step = Progress | Note
 
 
 def prepare(
@@ -285,12 +298,8 @@ class _Run:
             yield from self._instruct(session_id, self.spec.instruction)
         state = self._api.state(session_id)
         self._require_exportable(state)
-        spec = self.job.spec
-        if self.spec.duration_s is None:
-            spec = json.dumps({**json.loads(spec), "duration_s": duration_s(state.draft) or None})
         self._fresh_id = True
-        self._advance(JobState.SUBMITTED, render_id=new_render_id(), spec=spec)
-        self.spec = spec_of(self.job)
+        self._advance(JobState.SUBMITTED, render_id=new_render_id())
 
     def _instruct(self, session_id: str, instruction: str) -> Generator[Step]:
         """Send the instruction, unless it was sent and had its effect."""
@@ -345,10 +354,16 @@ class _Run:
         raise CloudError("the cloud takes no render under any id")
 
     def _request(self) -> Render | None:
-        assert self.job.session_id is not None
-        assert self.job.render_id is not None
-        draft = self._api.state(self.job.session_id).draft
-        return self._api.submit(self.job.render_id, self.job.session_id, draft)
+        """Ask for the render of what the session holds now; what that is, is on disk before."""
+        (session_id, render_id) = (self.job.session_id, self.job.render_id)
+        assert session_id is not None
+        assert render_id is not None
+        draft = dict(self._api.state(session_id).draft)
+        if draft != self.spec.draft:
+            spec = json.dumps({**json.loads(self.job.spec), "draft": draft})
+            self.job = self._cloud.journal.update_job(self.job.id, spec=spec)
+            self.spec = spec_of(self.job)
+        return self._api.submit(render_id, session_id, draft)
 
     def _is_there(self) -> bool:
         """Whether the service knows the render."""
@@ -403,8 +418,8 @@ class _Run:
     def _fetch(self) -> Generator[Step]:
         """Download, verify, publish; a file that already has its name is left alone."""
         if is_published(self.job):
-            expected = Expected(duration_s=self.spec.duration_s, size_bytes=None)
-            self.checks = yield from self._delivery.verify(Path(self.job.output), expected)
+            verifying = self._delivery.verify(Path(self.job.output), self._expected(None))
+            self.checks = yield from verifying
             self._advance(JobState.DONE)
             return
         render = self._render or self._looked()
@@ -416,14 +431,19 @@ class _Run:
         got = download(self._cloud, self.job.render_id, render, part)
         with closing(got):
             yield from got
-        expected = Expected(
-            duration_s=self.spec.duration_s or render.duration_s, size_bytes=render.size_bytes
-        )
-        self.checks = yield from self._delivery.verify(part, expected)
+        self.checks = yield from self._delivery.verify(part, self._expected(render))
         self._advance(JobState.DOWNLOADING, made=_mark(part))
         self._delivery.publish(part)
         part.unlink(missing_ok=True)  # a second name of the output, where it was linked
         self._advance(JobState.DONE)
+
+    def _expected(self, render: Render | None) -> Expected:
+        told_s = self.spec.duration_s or duration_s(self.spec.draft)
+        return Expected(
+            duration_s=told_s or (None if render is None else render.duration_s),
+            size_bytes=None if render is None else render.size_bytes,
+            draft=self.spec.draft,
+        )
 
 
 def new_render_id() -> str:
