@@ -16,7 +16,8 @@ from avpipe import jsonform
 from avpipe.cloud import draft
 from avpipe.cloud.connection import Cloud, in_session
 from avpipe.cloud.draft_codec import is_read_whole
-from avpipe.cloud.job import Delivery, Expected, JobSpec, prepare, run, scratch_folder, spec_of
+from avpipe.cloud.job import prepare, run
+from avpipe.cloud.job_values import Delivery, Expected, JobSpec, scratch_folder, spec_of
 from avpipe.cloud.local_edit import parts_here
 from avpipe.cloud.send import state_mark
 from avpipe.cloud.values import SessionState
@@ -47,6 +48,8 @@ from avpipe.render.workspace import publish
 from avpipe.updates import Check, Done, Note, OutputFacts, Progress, Started, Update
 
 KIND = "export"
+RESOLUTION = "1080p"
+"""What a render is bounded by, as everything that avpipe makes where nobody asks for else."""
 LENGTH_TOLERANCE_S = 0.25
 """How far a render's length may be from the timeline's: the service counts in whole frames."""
 
@@ -72,9 +75,14 @@ def prepared_export(
     wanted = Wanted(fallback=fallback, draft=dict(state.draft))
     key = f"{KIND} {state.session_id} {state_mark(state)}"
     path = os.path.abspath(output)  # noqa: PTH100 - `resolve` would follow links
+    spec = JobSpec(
+        resolution=RESOLUTION,
+        scratch=str(scratch_folder(cloud, key, path)),
+        context=jsonform.encode(wanted),
+    )
     return prepare(
         cloud,
-        JobSpec(context=jsonform.encode(wanted), scratch=str(scratch_folder(cloud, key, path))),
+        spec,
         kind=KIND,
         key=key,
         output=path,

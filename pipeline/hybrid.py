@@ -12,7 +12,8 @@ from pathlib import Path, PurePath
 from avpipe import jsonform
 from avpipe.cloud.connection import Cloud, was_unreachable
 from avpipe.cloud.draft import is_exportable
-from avpipe.cloud.job import Delivery, Expected, JobSpec, prepare, run, scratch_folder, spec_of
+from avpipe.cloud.job import prepare, run
+from avpipe.cloud.job_values import Delivery, Expected, JobSpec, scratch_folder, spec_of
 from avpipe.cloud.local_edit import LocalEdit, local_edit
 from avpipe.cloud.multipart import require_uploadable
 from avpipe.cloud.upload import LocalFile
@@ -181,6 +182,7 @@ def _spec(cloud: Cloud, plan: Plan, order: CloudOrder) -> JobSpec:
         files=(video, LocalFile(path=str(sound), key=f"sound {order.key}")),
         instruction=order.instruction,
         duration_s=plan.output.duration_s,
+        resolution=order.resolution,
         scratch=str(sound.parent),
         context={"plan": jsonform.encode(plan)},
     )

@@ -128,6 +128,8 @@ class FakeNemo:
         self.hold: threading.Event | None = None
         """What a message waits for before it is answered."""
         self.edits = True
+        self.output_keys = {"format", "quality", "resolution"}
+        """What a render's `output` may have."""
         self.polls_needed = 1
         self.reports_size = True
         self.missing_url_polls = 0
@@ -568,6 +570,9 @@ class _ApiHandler(_Handler):
             self.nemo.violations.append(f"submit: the id is {form['id']}")
         if not any(track.get("sg") for track in form["draft"].get("t", [])):
             self.nemo.violations.append("submit: the draft is empty")
+        if not {*form["output"]} <= self.nemo.output_keys:
+            self.fail(400)
+            return None
         if form["id"] in self.nemo.renders:
             self.answer(409, b'{"success":false,"error":"duplicate id"}')
             return None

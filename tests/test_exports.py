@@ -95,6 +95,16 @@ def test_an_export_is_what_was_edited(world: World) -> None:
     assert list((world.folder / "state" / "prepared").glob("*")) == []
 
 
+def test_a_render_is_asked_for_in_1080p(world: World) -> None:
+    """Without that key where the service takes none: the document that has it was withdrawn."""
+    world.nemo.output_keys = {"format", "quality"}
+    exported(world, merged())
+    told = [request.form["output"] for request in world.nemo.requests if request.at == "submit"]
+    plain = {"format": "mp4", "quality": "high"}
+    assert told == [{**plain, "resolution": "1080p"}, plain]
+    assert len(world.nemo.renders) == 1
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [
