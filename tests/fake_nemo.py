@@ -127,6 +127,9 @@ class FakeNemo:
         self.extra_events: list[str] = []
         self.hold: threading.Event | None = None
         """What a message waits for before it is answered."""
+        self.stuck = threading.Event()
+        """An upload is being held after some bytes, until `released`."""
+        self.released = threading.Event()
         self.edits = True
         self.output_keys = {"format", "quality", "resolution"}
         """What a render's `output` may have."""
@@ -327,6 +330,9 @@ class _ApiHandler(_Handler):
         self.log(form)
         if fault and fault.byte is not None and self.at == "upload":
             self.rfile.read(min(fault.byte, self.left))
+            if fault.stall:
+                self.nemo.stuck.set()
+                self.nemo.released.wait(60)
             self.reset()
         if fault and not fault.after:
             self.go_wrong(fault)

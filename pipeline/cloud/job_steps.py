@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,10 @@ class Running:
         state = self._api.state(session_id)
         self._require_exportable(state)
         self._fresh_id = True
-        self._advance(JobState.SUBMITTED, render_id=_new_render_id())
+        self._advance(
+            JobState.SUBMITTED, render_id=_new_render_id(), spec=self._spec_with(state.draft)
+        )
+        self.spec = spec_of(self.job)
 
     def _instruct(self, session_id: str, instruction: str) -> Generator[Step]:
         """Send the instruction, unless it was sent and had its effect."""
@@ -189,7 +192,7 @@ class Running:
         assert render_id is not None
         draft = dict(self._api.state(session_id).draft)
         if draft != self.spec.draft:
-            spec = json.dumps({**json.loads(self.job.spec), "draft": draft})
+            spec = self._spec_with(draft)
             self.job = self._cloud.journal.update_job(self.job.id, spec=spec)
             self.spec = spec_of(self.job)
         resolution = self.spec.resolution
@@ -201,6 +204,9 @@ class Running:
             if resolution is None:
                 raise
         return self._api.submit(render_id, session_id, draft)  # one document alone has that key
+
+    def _spec_with(self, draft: Mapping[str, Any]) -> str:
+        return json.dumps({**json.loads(self.job.spec), "draft": dict(draft)})
 
     def _is_there(self) -> bool:
         """Whether the service knows the render."""
