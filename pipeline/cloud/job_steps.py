@@ -101,8 +101,12 @@ class Running:
         return self.job.session_id
 
     def _renew(self, error: SessionGoneError) -> None:
-        """Once, begin again in a new session; what only the lost one held cannot be made again."""
-        if self._renewed or self.job.session_id is None:
+        """Once, begin again in a new session; what only the lost one held cannot be made again.
+
+        Not where the render was taken: its file may be had still, and the edit was paid for.
+        """
+        taken = self.job.state in (JobState.RENDERING, JobState.DOWNLOADING)
+        if taken or self._renewed or self.job.session_id is None:
             raise error
         self._renewed = True
         made = renewed_session(self._cloud, self.job.session_id, error)
