@@ -128,7 +128,7 @@ def _write_report(
     from avpipe.batch.report import write_report
 
     try:
-        yield from write_report(batch.pairing, batch.outcomes, summary, Path(path))
+        yield from write_report(batch.evidence, batch.outcomes, summary, Path(path))
     except AvpipeError as error:
         return Reported(path=path, problem=f"the report was not written: {error.message}")
     return Reported(path=path)
