@@ -30,9 +30,40 @@ if __name__ == "__main__":
     main()
 """
 
+STORE = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[int]]]:
+def store() -> Iterator[dict[str, str]]:
+    """The environment in which `s3://` is a server of this machine."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STORE],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    port = process.stdout.readline().strip()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    process.communicate("", timeout=LIMIT_S)
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    tmp_path_factory: pytest.TempPathFactory, store: dict[str, str]
+) -> Iterator[tuple[str, list[int]]]:
     """The address of a scheduler with four worker processes, and their pids."""
     folder = tmp_path_factory.mktemp("cluster")
     program = folder / "cluster.py"
@@ -40,7 +71,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
     process = subprocess.Popen(
         [sys.executable, str(program), "4"],
         cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        text=True, env=os.environ | store | {"OPENBLAS_NUM_THREADS": "1"},
     )  # fmt: skip
     assert process.stdout is not None
     address = process.stdout.readline().strip()
@@ -111,6 +142,84 @@ def test_files_behind_addresses(avpipe: CommandLine, cluster: tuple[str, object]
     assert not list((avpipe.folder / "far" / ".avpipe.batch" / "made").iterdir())
     refused = avpipe("batch", source, "-o", target, "--pair", "content")
     assert (refused.code, "by name" in refused.error) == (2, True)
+
+
+BUCKET = """
+import sys, s3fs
+from pathlib import Path
+(what, *names) = sys.argv[1:]
+store = s3fs.S3FileSystem()
+if what == "put":
+    store.mkdir("shoot")
+    for path in Path(names[0]).iterdir():
+        store.put_file(str(path), f"shoot/card/{path.name}")
+elif what == "get":
+    for name in store.find("shoot/merged"):
+        target = Path(names[0]) / name.removeprefix("shoot/merged/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        store.get_file(name, str(target))
+elif what == "set":
+    store.pipe_file(names[0], b"theirs")
+elif what == "rm":
+    store.rm_file(names[0])
+"""
+
+
+def bucket(store: dict[str, str], *arguments: str | Path) -> None:
+    """Do something in the store as its user, in a process of its own."""
+    subprocess.run(
+        [sys.executable, "-c", BUCKET, *map(str, arguments)],
+        env=os.environ | store, check=True, timeout=LIMIT_S,
+    )  # fmt: skip
+
+
+def test_a_batch_in_an_object_store(
+    avpipe: CommandLine, cluster: tuple[str, object], store: dict[str, str]
+) -> None:
+    pytest.importorskip("s3fs", reason="the extra is not installed: scripts/install cluster")
+    source = avpipe.folder / "in"
+    for name in ("two", "three", "four"):  # what stores and shells take for patterns
+        for ending in (".mp4", ".wav"):
+            (source / f"{name}{ending}").rename(source / f"{name} [1]*{ending}")
+    bucket(store, "put", source)
+    local = avpipe("batch", "in", "-o", "here", "--json", *STARTS)
+    assert local.events[-1]["done"] == 4
+    there = avpipe.with_env(**store)
+    arguments = ("batch", "s3://shoot/card", "-o", "s3://shoot/merged", "--json", *STARTS)
+    ran = there(*arguments, "--cluster", cluster[0])
+    assert (ran.code, ran.events[-1]["done"]) == (0, 4), ran.err
+    bucket(store, "get", avpipe.folder / "far")
+    assert content(avpipe.folder / "far") == content(avpipe.folder / "here")
+    # Nothing is left of the making; the local pool goes on where the cluster ended.
+    assert names(avpipe.folder / "far") == set(content(avpipe.folder / "here"))
+    bucket(store, "rm", "shoot/merged/one.merged.mp4")
+    bucket(store, "set", "shoot/merged/two [1]*.merged.mp4")
+    again = there(*arguments)
+    assert (again.code, again.events[-1]["skipped"]) == (8, 2)
+    assert (again.events[-1]["done"], again.events[-1]["failed"]) == (1, 1)
+    (failed,) = [event for event in again.events if event["event"] == "item_failed"]
+    assert failed["error"]["code"] == "output_exists"
+
+
+def test_a_store_that_refuses_is_told(avpipe: CommandLine, store: dict[str, str]) -> None:
+    pytest.importorskip("s3fs", reason="the extra is not installed: scripts/install cluster")
+    stranger = avpipe.with_env(
+        **store
+        | {
+            "AWS_ACCESS_KEY_ID": "",
+            "AWS_SECRET_ACCESS_KEY": "",
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": os.devnull,
+        }
+    )
+    ran = stranger("batch", "s3://shoot/card", "-o", "out")
+    assert (ran.code, "credentials" in ran.error) == (1, True)
+    known = avpipe.with_env(**store)
+    ran = known("batch", "s3://no-such-bucket/card", "-o", "out")
+    assert (ran.code, ran.error) == (2, "s3://no-such-bucket/card does not exist")
+    (avpipe.folder / "m.csv").write_text("video,audio\nin/one.mp4,s3://no-such-bucket/a.wav\n")
+    ran = known("batch", "--manifest", "m.csv", "-o", "s3://no-such-bucket/out", "--json")
+    assert (ran.code, ran.events[-1]["failed"]) == (8, 1)
 
 
 def test_no_scheduler_is_told(avpipe: CommandLine) -> None:

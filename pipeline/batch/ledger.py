@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-from avpipe.batch.places import is_address, is_there, stamp_of
+from avpipe.batch import stores
+from avpipe.batch.places import is_there, stamp_of
 from avpipe.batch.state import BatchState, Kept
+from avpipe.batch.stores import is_address
 from avpipe.batch.values import Item, Outcome, State
 from avpipe.errors import RequestError
 from avpipe.updates import Done, Failure
@@ -35,11 +37,23 @@ class Ledger:
         """What became of the items that have ended, in order."""
         return [self._final[number] for number in sorted(self._final)]
 
+    def drop_left_over(self) -> None:
+        """Remove what killed runs of this memory were making; in a store others may be at work."""
+        self._state.drop_left_over()
+        if not is_address(self._state.made):
+            return
+        ours = {kept.outcome.key for _, kept in self._state.all_kept()}
+        for path in stores.files_at(self._state.made) if ours else ():
+            if path.rpartition("/")[2].partition("-")[0] in ours:
+                stores.remove(path)
+
     def is_done(self, item: Item) -> bool:
         """Whether an earlier run made this, and nothing has changed since."""
-        kept = self._state.kept(self._name(item)) or _nothing_kept(item)
-        self._kept[item.request.output] = kept
         stamp = stamp_of(item.request.output)
+        kept = self._state.kept(self._name(item)) or _nothing_kept(item)
+        if is_address(item.request.output) and stamp is not None:
+            kept = _with_stamp_there(kept, stamp)
+        self._kept[item.request.output] = kept
         current = kept.made_stamp if kept.outcome.state is State.MADE else kept.stamp
         made = kept.outcome.state in (State.DONE, State.MADE) and kept.outcome.key == item.key
         if not made or stamp is None or stamp != current:
@@ -112,6 +126,13 @@ class Ledger:
         if is_address(output):
             return output.removeprefix(f"{self._outdir.rstrip('/')}/")
         return os.path.relpath(output, self._outdir)
+
+
+def _with_stamp_there(kept: Kept, stamp: str) -> Kept:
+    """A store may give a copy another stamp than what it was copied from has: its size tells."""
+    made = kept.outcome.state is State.MADE and not kept.is_ours(stamp)
+    same = made and stamp.partition(":")[0] == (kept.made_stamp or "").partition(":")[0]
+    return replace(kept, made_stamp=stamp) if same else kept
 
 
 def _nothing_kept(item: Item) -> Kept:

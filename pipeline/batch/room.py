@@ -27,10 +27,12 @@ class Room:
 
     def space(self, item: Item, running: Iterable[Item]) -> tuple[int, int]:
         """What the item needs beside the running ones, and what the disk has."""
+        free = free_bytes(self._outdir)
+        if free is None:
+            return 0, 0
         needed = self._need.get(item.number, _size_bytes(item)) + _SPARE_BYTES
         needed += sum(_size_bytes(one) for one in running)
-        free = free_bytes(self._outdir)
-        return needed, needed if free is None else free
+        return needed, free
 
     def is_full(self, item: Item, update: Update | Result) -> bool:
         """Whether an item failed for want of room, and is to be tried again when there is some."""

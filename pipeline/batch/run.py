@@ -11,10 +11,11 @@ from pathlib import Path
 from avpipe.batch.evidence import Evidence
 from avpipe.batch.ledger import Ledger
 from avpipe.batch.pairs import Pairing
-from avpipe.batch.places import is_address, publish, remove, stamp_of
+from avpipe.batch.places import publish, remove, stamp_of
 from avpipe.batch.pool import Pool
 from avpipe.batch.room import Room
 from avpipe.batch.state import BatchState
+from avpipe.batch.stores import is_address
 from avpipe.batch.survey import Survey, inputs_of
 from avpipe.batch.tasks import Made, Make, Result
 from avpipe.batch.values import (

@@ -16,8 +16,9 @@ from avpipe.batch.folder import media_files
 from avpipe.batch.ledger import Ledger
 from avpipe.batch.outputs import check_template, output_name, require_apart
 from avpipe.batch.pairs import Pairing
-from avpipe.batch.places import is_address, join, media_at, stamp_of
+from avpipe.batch.places import join, stamp_of
 from avpipe.batch.state import BatchState
+from avpipe.batch.stores import is_address, media_at
 from avpipe.batch.values import Item, Looking, Row, Surveyed, Wanted
 from avpipe.errors import RequestError
 from avpipe.media import MediaInfo
@@ -42,7 +43,7 @@ class Survey:
 
     def items(self) -> Generator[Looking, None, Surveyed]:
         """Find the pairs and what has to be made of them. Raises RequestError."""
-        self.state.drop_left_over()
+        self.ledger.drop_left_over()
         if self.rows is None:
             if is_address(self.wanted.folder):
                 self.pairing.find_by_endings(self._paths(), self.wanted.pair)
