@@ -33,6 +33,7 @@ class InstantPool:
     """Makes outputs of the names of their inputs, at once and in order."""
 
     slots = 2
+    tells_progress = True
 
     def __init__(self) -> None:
         self.told: list[Told] = []

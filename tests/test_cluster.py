@@ -8,21 +8,25 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import wave
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from commands import LIMIT_S, STARTS, CommandLine, names
+from PIL import Image
 from shoot import small_pair
+from watchfiles import watch
 
 pytest.importorskip("distributed", reason="the extra is not installed: scripts/install cluster")
 
+WORKERS = 4
 CLUSTER = """
 import sys
 from distributed import LocalCluster
 def main():
     with LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=True,
-                      dashboard_address=None, memory_limit=None, silence_logs=50) as cluster:
+                      scheduler_port=int(sys.argv[2]), dashboard_address=None, memory_limit=None, silence_logs=50) as cluster:
         print(cluster.scheduler_address, flush=True)
         print(*(w.process.pid for w in cluster.workers.values()), flush=True)
         sys.stdin.read()
@@ -65,19 +69,25 @@ def cluster(
     tmp_path_factory: pytest.TempPathFactory, store: dict[str, str]
 ) -> Iterator[tuple[str, list[int]]]:
     """The address of a scheduler with four worker processes, and their pids."""
-    folder = tmp_path_factory.mktemp("cluster")
+    (process, address, pids) = start_cluster(tmp_path_factory.mktemp("cluster"), WORKERS, env=store)
+    yield address, pids
+    process.communicate("", timeout=LIMIT_S)
+
+
+def start_cluster(
+    folder: Path, workers: int, *, port: int = 0, env: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[str], str, list[int]]:
+    """A scheduler with so many workers, once they are there; its address and their pids."""
     program = folder / "cluster.py"
     program.write_text(CLUSTER)
     process = subprocess.Popen(
-        [sys.executable, str(program), "4"],
+        [sys.executable, str(program), str(workers), str(port)],
         cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, env=os.environ | store | {"OPENBLAS_NUM_THREADS": "1"},
+        text=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | (env or {}),
     )  # fmt: skip
     assert process.stdout is not None
     address = process.stdout.readline().strip()
-    pids = [int(pid) for pid in process.stdout.readline().split()]
-    yield address, pids
-    process.communicate("", timeout=LIMIT_S)
+    return process, address, [int(pid) for pid in process.stdout.readline().split()]
 
 
 @pytest.fixture
@@ -107,6 +117,9 @@ def test_a_cluster_makes_the_same_files(avpipe: CommandLine, cluster: tuple[str,
         assert there.events[-1][key] == here.events[-1][key]
     assert content(avpipe.folder / "there") == content(avpipe.folder / "here")
     assert len(content(avpipe.folder / "there")) == 4
+    # There are more slots than items; a worker says nothing before its end.
+    told = [event["event"] for event in there.events if event["event"] != "item_paired"]
+    assert told[:5] == ["item_started"] * 5
     assert names(avpipe.folder / "there" / ".avpipe.batch" / "made") == set()
     again = avpipe("batch", "in", "-o", "there", "--json", "--cluster", cluster[0], *STARTS)
     assert again.events[-1]["skipped"] == 4
@@ -126,6 +139,53 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(
     assert '"done": 4' in out.splitlines()[-1]
     for name in content(avpipe.folder / "out"):
         assert avpipe("verify", Path("out") / name).code == 0
+
+
+def test_a_scheduler_that_is_started_again_is_found(avpipe: CommandLine, tmp_path: Path) -> None:
+    (first, address, _) = start_cluster(tmp_path, 1)
+    process = avpipe.start(
+        "batch", "in", "-o", "out", "--json", "--cluster", address, *STARTS, "--video", "encode"
+    )
+    assert process.stdout is not None
+    next(line for line in process.stdout if '"item_done"' in line)
+    first.kill()
+    first.communicate(timeout=LIMIT_S)
+    (second, again, _) = start_cluster(tmp_path, 1, port=int(address.rpartition(":")[2]))
+    assert again == address
+    (out, err) = process.communicate(timeout=2 * LIMIT_S)
+    assert (process.returncode, err) == (0, "")
+    assert '"done": 4' in out.splitlines()[-1]
+    assert len(content(avpipe.folder / "out")) == 4
+    assert names(avpipe.folder / "out" / ".avpipe.batch" / "made") == set()
+    second.communicate("", timeout=LIMIT_S)
+
+
+def test_what_is_cancelled_leaves_the_workers_free(
+    avpipe: CommandLine, cluster: tuple[str, object]
+) -> None:
+    """Every worker has minutes of work; the next batch is made all the same."""
+    folder = avpipe.folder / "long"
+    folder.mkdir()
+    for name in ("a", "b", "c", "d", "e", "f"):
+        Image.effect_noise((640, 360), 80).convert("RGB").save(folder / f"{name}.png")
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
+            file.setparams((1, 1, 8000, 0, "NONE", "NONE"))
+            file.writeframes(bytes(8000 * 1800))
+    arguments = ("--json", "--cluster", cluster[0], *STARTS, "--quality", "high")
+    process = avpipe.start("batch", "long", "-o", "cancelled", *arguments)
+    assert process.stdout is not None
+    made = avpipe.folder / "cancelled" / ".avpipe.batch" / "made"
+    next(line for line in process.stdout if '"item_started"' in line)
+    for _ in watch(made, watch_filter=None, yield_on_timeout=True, rust_timeout=500):
+        if len(names(made)) == WORKERS:
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130
+    assert not content(avpipe.folder / "cancelled")
+    ran = avpipe("batch", "in", "-o", "out", *arguments)
+    assert (ran.code, ran.events[-1]["done"]) == (0, 4)
+    avpipe.assert_alone()
 
 
 def test_files_behind_addresses(avpipe: CommandLine, cluster: tuple[str, object]) -> None:

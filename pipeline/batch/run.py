@@ -123,7 +123,11 @@ class Batch:
                     paused = False
                     yield Resumed()
                 waiting.popleft()
-                running[self._start(item)] = item
+                number = self._start(item)
+                running[number] = item
+                if not self.pool.tells_progress:
+                    begun.add(number)
+                    yield ItemStarted(item=item)
             told = self.pool.next(_LOOK_S if room else self.wanted.pause_s)
             if told is None or told.number not in running:
                 continue
