@@ -26,7 +26,8 @@ import sys
 from distributed import LocalCluster
 def main():
     with LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=True,
-                      scheduler_port=int(sys.argv[2]), dashboard_address=None, memory_limit=None, silence_logs=50) as cluster:
+                      scheduler_port=int(sys.argv[2]), dashboard_address=None,
+                      memory_limit=None, silence_logs=50) as cluster:
         print(cluster.scheduler_address, flush=True)
         print(*(w.process.pid for w in cluster.workers.values()), flush=True)
         sys.stdin.read()
