@@ -41,6 +41,8 @@ RENDER, GPU = "render", "gpu"
 class ClusterPool:
     """The workers of a Dask scheduler; a context manager that leaves no task behind."""
 
+    tells_progress = False
+
     def __init__(self, settings: Settings, address: str) -> None:
         """Connect. Raises ToolMissingError, UnreachableError or RequestError."""
         self._address = address
