@@ -250,15 +250,19 @@ def _block_peaks(
     if np.count_nonzero(usable) < 2 or most < 2:
         return starts, heights
     low, high = int(usable.argmax()), usable.size - int(usable[::-1].argmax())
-    level = np.sqrt(np.maximum(shared[low:high], np.float32(least)))
-    score = np.asarray(line[low:high] / level, np.float32)
+    score = np.maximum(shared[low:high], np.float32(least))
+    np.sqrt(score, out=score)
+    np.divide(line[low:high], score, out=score)  # in place: of a day each copy is 17 MB
     within = usable[low:high]
     known = score if within.all() else score[within]  # what is not known is no noise, it is 0
     middle = median(known)
-    spread = 1.4826 * median(np.abs(known - middle))
+    beside = known - np.float32(middle)
+    spread = 1.4826 * median(np.abs(beside, out=beside))
     if spread < 1e-6:
         return starts, heights
-    score = np.where(within, (score - middle) / spread, 0.0).astype(np.float32)
+    score -= np.float32(middle)
+    score /= np.float32(spread)
+    score[~within] = 0.0
     apart = max(int(least) // 8, 2)
     for rank in range(PEAKS):
         best = int(np.argmax(score))
