@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from commands import STARTS, CommandLine, Ran, digests, names, small_disk
 from measure import read_sound
 from media_factory import make_audio
-from shoot import RATE, Samples, film, record, small_pair, voice
+from shoot import RATE, Samples, film, record, small_pairs, voice
 
 MADE = {"one.merged.mp4", "two.merged.mp4", "three.merged.mp4"}
 TIMES = (15.0, 40.0)
@@ -47,24 +46,9 @@ def shoot(tmp_path_factory: pytest.TempPathFactory, said: tuple[Samples, Samples
 
 
 @pytest.fixture
-def avpipe(tmp_path: Path) -> Iterator[CommandLine]:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    line = CommandLine(folder=folder)
-    yield line
-    line.assert_alone()
-
-
-@pytest.fixture
 def pairs(avpipe: CommandLine) -> Path:
     """Three pairs that have nothing to compare."""
-    folder = avpipe.folder / "in"
-    folder.mkdir()
-    small_pair(folder, "one")
-    for name in ("two", "three"):
-        for ending in (".mp4", ".wav"):
-            shutil.copy(folder / f"one{ending}", folder / f"{name}{ending}")
-    return folder
+    return small_pairs(avpipe.folder / "in", "one", "two", "three")
 
 
 def batch(avpipe: CommandLine, *more: str | Path, folder: str | Path = "in") -> Ran:

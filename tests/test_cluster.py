@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from commands import LIMIT_S, STARTS, CommandLine, names
 from PIL import Image
-from shoot import small_pair
+from shoot import small_pairs
 from watchfiles import watch
 
 pytest.importorskip("distributed", reason="the extra is not installed: scripts/install cluster")
@@ -26,7 +26,8 @@ import sys
 from distributed import LocalCluster
 def main():
     with LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=True,
-                      scheduler_port=int(sys.argv[2]), dashboard_address=None, memory_limit=None, silence_logs=50) as cluster:
+                      scheduler_port=int(sys.argv[2]), dashboard_address=None,
+                      memory_limit=None, silence_logs=50) as cluster:
         print(cluster.scheduler_address, flush=True)
         print(*(w.process.pid for w in cluster.workers.values()), flush=True)
         sys.stdin.read()
@@ -93,11 +94,7 @@ def start_cluster(
 @pytest.fixture
 def avpipe(tmp_path: Path) -> CommandLine:
     folder = tmp_path / "work"
-    (folder / "in").mkdir(parents=True)
-    small_pair(folder / "in", "one", seconds=2)
-    for name in ("two", "three", "four"):
-        for ending in (".mp4", ".wav"):
-            shutil.copy(folder / "in" / f"one{ending}", folder / "in" / f"{name}{ending}")
+    small_pairs(folder / "in", "one", "two", "three", "four", seconds=2)
     return CommandLine(folder=folder)
 
 
