@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import STARTS, CommandLine, Ran, digests, names, small_disk
+from commands import STARTS, CommandLine, Ran, digests, names, on_a_terminal, small_disk
 from measure import read_sound
 from media_factory import make_audio
 from shoot import RATE, Samples, film, record, small_pairs, voice
@@ -336,6 +336,19 @@ def test_lines_for_people(avpipe: CommandLine, pairs: Path) -> None:
     assert last.startswith("3 pairs, 3 made, 0 unchanged, 0 failed, 1 file not paired")
     assert report == "report: r.html"
     assert "warning: not paired: in/lonely.mp4: " in ran.err
+
+
+def test_on_a_terminal_there_are_bars(avpipe: CommandLine, pairs: Path) -> None:
+    (pairs / "broken.mp4").write_bytes(b"nothing")
+    shutil.copy(pairs / "one.wav", pairs / "broken.wav")
+    (code, seen) = on_a_terminal(avpipe, "batch", "in", "-o", "out", *STARTS, "--jobs", "1")
+    assert code == 8
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen)
+    assert re.search(r"all +\S* *\d+% 0 of 4", plain)
+    assert re.search(r"all .*[123] of 4  [\d.]+ a minute  \d+:[\d.]+ left", plain)
+    assert re.search(r"  (one|two|three)\.mp4 +\S+ +\d+% ", plain)
+    assert "error: [1/4] in/broken.mp4: " in plain
+    assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") > 0
 
 
 def test_what_is_wrong_with_the_request(avpipe: CommandLine, pairs: Path) -> None:
