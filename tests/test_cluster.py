@@ -6,47 +6,22 @@ import hashlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clusters import running_cluster
 from commands import LIMIT_S, STARTS, CommandLine, names
 from shoot import small_pair
 
 pytest.importorskip("distributed", reason="the extra is not installed: scripts/install cluster")
 
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-def main():
-    with LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=True,
-                      dashboard_address=None, memory_limit=None, silence_logs=50) as cluster:
-        print(cluster.scheduler_address, flush=True)
-        print(*(w.process.pid for w in cluster.workers.values()), flush=True)
-        sys.stdin.read()
-if __name__ == "__main__":
-    main()
-"""
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[int]]]:
     """The address of a scheduler with four worker processes, and their pids."""
-    folder = tmp_path_factory.mktemp("cluster")
-    program = folder / "cluster.py"
-    program.write_text(CLUSTER)
-    process = subprocess.Popen(
-        [sys.executable, str(program), "4"],
-        cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    pids = [int(pid) for pid in process.stdout.readline().split()]
-    yield address, pids
-    process.communicate("", timeout=LIMIT_S)
+    with running_cluster(tmp_path_factory.mktemp("cluster"), 4) as made:
+        yield made.address, made.pids
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from avpipe.batch.dispatch import Dispatcher
 from avpipe.codecs import encoders
 from avpipe.codecs.ffmpeg import Ffmpeg, find
 from avpipe.errors import AvpipeError, StoreError
@@ -64,7 +65,8 @@ class Service:
         self.links = Links(key_in(self.folder), self.now)
         self.limits = Limits(server.requests_per_s, time.monotonic)
         self.analyses = Analyses(self.sessions, settings)
-        self.workers = Workers(self.renders, self.sessions, settings, self.meters)
+        self.cluster = None if server.cluster is None else Dispatcher(server.cluster)
+        self.workers = Workers(self.renders, self.sessions, settings, self.meters, self.cluster)
         self.encoders: tuple[str, ...] | None = None
         """The hardware encoders that work here; None while that is being found out."""
         self._ended = threading.Event()
@@ -88,6 +90,8 @@ class Service:
         self.analyses.close()
         self.workers.abort()
         self.workers.finish()
+        if self.cluster is not None:
+            self.cluster.close()
         for thread in self._helpers:
             thread.join()
         self.database.close()

@@ -1,4 +1,7 @@
-"""The threads that take renders from the queue, each with one child process at a time."""
+"""The threads that take renders from the queue, each with one child process at a time.
+
+With a cluster, each follows one render there instead.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from avpipe.errors import AvpipeError, ChildFailedError, DiskFullError, StalledError, StoreError
+from avpipe.batch.dispatch import Dispatcher
+from avpipe.errors import (
+    AvpipeError,
+    ChildFailedError,
+    DiskFullError,
+    StalledError,
+    StoreError,
+    UnreachableError,
+)
 from avpipe.server.meters import Meters
+from avpipe.server.remote import RemoteTask
 from avpipe.server.renders import Render, Renders
 from avpipe.server.sessions import Sessions
 from avpipe.server.work import Task, WorkFailedError, WorkStoppedError
@@ -27,7 +39,12 @@ class Workers:
     """So many renders at once, until told to end."""
 
     def __init__(
-        self, renders: Renders, sessions: Sessions, settings: Settings, meters: Meters
+        self,
+        renders: Renders,
+        sessions: Sessions,
+        settings: Settings,
+        meters: Meters,
+        cluster: Dispatcher | None = None,
     ) -> None:
         self._renders = renders
         self._sessions = sessions
@@ -35,10 +52,14 @@ class Workers:
         self._meters = meters
         self._news = threading.Condition()
         self._closing = False
-        self._running: dict[int, Task] = {}
+        self._running: dict[int, Task | RemoteTask] = {}
+        self._cluster = cluster
+        there = cluster.threads if cluster is not None else 1
+        self.wanted = settings.server.jobs or max(there, 1)
+        """How many threads there should be."""
         self._threads = [
             threading.Thread(target=self._serve, name=f"worker-{number}", daemon=True)
-            for number in range(settings.server.jobs)
+            for number in range(self.wanted)
         ]
 
     def start(self) -> None:
@@ -105,7 +126,7 @@ class Workers:
 
     def _work_on(self, render: Render) -> None:
         began = time.monotonic()
-        task = Task("render", self._spec(render), limit_s=self._settings.server.job_hours * 3600)
+        task = self._task(render)
         self._running[render.number] = task
         outcome = "failed"
         try:
@@ -114,32 +135,46 @@ class Workers:
             self._running.pop(render.number, None)
             self._meters.rendered(outcome, time.monotonic() - began)
 
-    def _brought_to_end(self, render: Render, task: Task) -> str:
+    def _task(self, render: Render) -> Task | RemoteTask:
+        limit_s = self._settings.server.job_hours * 3600
+        if self._cluster is None:
+            return Task("render", self._spec(render), limit_s=limit_s)
+        return RemoteTask(self._cluster, self._spec(render), limit_s=limit_s)
+
+    def _brought_to_end(self, render: Render, task: Task | RemoteTask) -> str:
         target = Path(task.spec["output"])
         try:
             made = task.run(self._settings, self._teller(render, task))
         except WorkStoppedError:
-            target.unlink(missing_ok=True)
+            _remove_made(target)
             if self._closing:
                 self._renders.put_back(render)
             return "stopped"
+        except UnreachableError as error:
+            LOG.warning("the render %s waits: %s", render.render_id, error.message)
+            self._renders.put_back(render)
+            with self._news:
+                self._news.wait(0 if self._closing else _RETRY_S)
+            return "put_back"
         except (WorkFailedError, DiskFullError, StalledError) as error:
-            target.unlink(missing_ok=True)
+            _remove_made(target)
             self._renders.fail(render, error.message)
             LOG.warning("the render %s failed: %s", render.render_id, error.message)
             return "failed"
         except (ChildFailedError, StoreError) as error:
-            target.unlink(missing_ok=True)
+            _remove_made(target)
             LOG.warning("a worker ended in the render %s: %s", render.render_id, error.message)
             self._renders.give_back(render, error.message)
             self.wake()
             return "given_back"
-        if not self._renders.complete(render, target, made["duration_s"]):
-            target.unlink(missing_ok=True)  # it was cancelled while it came to its end
+        place = made.get("place", target.name)
+        if not self._renders.complete(render, target.with_name(place), made["duration_s"]):
+            _remove_made(target)  # it was cancelled while it came to its end
             return "stopped"
+        _remove_made(target, but=place)
         return "completed"
 
-    def _teller(self, render: Render, task: Task) -> Callable[[float], None]:
+    def _teller(self, render: Render, task: Task | RemoteTask) -> Callable[[float], None]:
         told_s = 0.0
 
         def tell(done: float) -> None:
@@ -163,6 +198,14 @@ class Workers:
             },
             "output": str(folder / f"render-{render.number}-{render.attempt}.mp4"),
             "ffmpeg": self._settings.ffmpeg,
+            "encoder": self._settings.encoder,
             "jobs": self._settings.jobs,
             "state_dir": str(self._settings.state_dir),
         }
+
+
+def _remove_made(target: Path, *, but: str | None = None) -> None:
+    """Remove what an attempt made: under its name, or behind it where a cluster's worker wrote."""
+    for path in (target, *target.parent.glob(f"{target.stem}-*{target.suffix}")):
+        if path.name != but:
+            path.unlink(missing_ok=True)
