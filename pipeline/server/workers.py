@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from avpipe.batch.dispatch import Dispatcher
 from avpipe.errors import (
@@ -28,6 +29,7 @@ from avpipe.server.sessions import Sessions
 from avpipe.server.work import Task, WorkFailedError, WorkStoppedError
 from avpipe.settings import Settings
 
+T = TypeVar("T")
 LOG = logging.getLogger("avpipe.server")
 _PROGRESS_S = 0.25
 """How often progress is written at most."""
@@ -51,7 +53,7 @@ class Workers:
         self._settings = settings
         self._meters = meters
         self._news = threading.Condition()
-        self._closing = False
+        self._closing = threading.Event()
         self._running: dict[int, Task | RemoteTask] = {}
         self._cluster = cluster
         there = cluster.threads if cluster is not None else 1
@@ -81,7 +83,7 @@ class Workers:
     def finish(self) -> None:
         """Take no further render, and let those at work come to their end."""
         with self._news:
-            self._closing = True
+            self._closing.set()
             self._news.notify_all()
         for thread in self._threads:
             thread.join()
@@ -89,7 +91,7 @@ class Workers:
     def abort(self) -> None:
         """Take no further render, and put back those at work."""
         with self._news:
-            self._closing = True
+            self._closing.set()
             self._news.notify_all()
         for task in list(self._running.values()):
             task.stop()
@@ -112,7 +114,7 @@ class Workers:
         """The next render, waited for; None where it is time to end."""
         while True:
             with self._news:
-                if self._closing:
+                if self._closing.is_set():
                     return None
                 try:
                     render = self._renders.take()
@@ -147,32 +149,44 @@ class Workers:
             made = task.run(self._settings, self._teller(render, task))
         except WorkStoppedError:
             _remove_made(target)
-            if self._closing:
-                self._renders.put_back(render)
+            if self._closing.is_set():
+                self._kept(lambda: self._renders.put_back(render))
             return "stopped"
         except UnreachableError as error:
             LOG.warning("the render %s waits: %s", render.render_id, error.message)
-            self._renders.put_back(render)
-            with self._news:
-                self._news.wait(0 if self._closing else _RETRY_S)
+            self._kept(lambda: self._renders.put_back(render))
+            self._closing.wait(_RETRY_S)
             return "put_back"
         except (WorkFailedError, DiskFullError, StalledError) as error:
             _remove_made(target)
-            self._renders.fail(render, error.message)
+            why = error.message
+            self._kept(lambda: self._renders.fail(render, why))
             LOG.warning("the render %s failed: %s", render.render_id, error.message)
             return "failed"
         except (ChildFailedError, StoreError) as error:
             _remove_made(target)
             LOG.warning("a worker ended in the render %s: %s", render.render_id, error.message)
-            self._renders.give_back(render, error.message)
+            why = error.message
+            self._kept(lambda: self._renders.give_back(render, why))
             self.wake()
             return "given_back"
         place = made.get("place", target.name)
-        if not self._renders.complete(render, target.with_name(place), made["duration_s"]):
+        finished = target.with_name(place)
+        if not self._kept(lambda: self._renders.complete(render, finished, made["duration_s"])):
             _remove_made(target)  # it was cancelled while it came to its end
             return "stopped"
         _remove_made(target, but=place)
         return "completed"
+
+    def _kept(self, keep: Callable[[], T]) -> T:
+        """Write what came of a render, as often as it takes: else it would be at work for ever."""
+        while True:
+            try:
+                return keep()
+            except (DiskFullError, StoreError) as error:
+                LOG.error("what came of a render cannot be kept yet: %s", error.message)
+                if self._closing.wait(_RETRY_S):
+                    raise  # the next start finds it at work, and has it made again
 
     def _teller(self, render: Render, task: Task | RemoteTask) -> Callable[[float], None]:
         told_s = 0.0
