@@ -291,3 +291,30 @@ with open({str(ballast)!r}, "ab", buffering=0) as file:
                 server.stop()
     except PermissionError as error:
         pytest.skip(str(error))
+
+
+def test_an_upload_is_never_whole_in_memory(tmp_path: Path, clip: Path) -> None:
+    with Server(folder=tmp_path / "server").running() as server:
+        user = server.user()
+        user.upload(clip)  # all code is there
+        large = tmp_path / "large.mp4"
+        content = clip.read_bytes()
+        with large.open("wb") as file:
+            rest = 300_000_000 - len(content)
+            file.write(content + b"\0\0\0\1free" + rest.to_bytes(8, "big"))
+            file.truncate(300_000_000)
+        assert server.process is not None
+        place = Path(f"/proc/{server.process.pid}")
+        before = held_bytes(place, "VmRSS")
+        (place / "clear_refs").write_text("5")  # the most that it held is counted from now on
+        with large.open("rb") as file:
+            path = f"/api/upload-video/nemo_agent/me/{user.session}"
+            assert user.http.post(path, files={"files": ("large.mp4", file)}).status_code == 200
+        assert held_bytes(place, "VmHWM") - before < 32_000_000
+
+
+def held_bytes(place: Path, what: str) -> int:
+    """A figure of a process's memory."""
+    lines = (place / "status").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(what)]
+    return int(line.split()[1]) * 1024
