@@ -105,6 +105,26 @@ def index_frames(path: str, stream: int, rate: Fraction, start: Fraction) -> Fra
     return jsonform.decode(FrameIndex, form)
 
 
+def find_copies(
+    source: tuple[str, int],
+    made: tuple[str, int],
+    stretches: Sequence[tuple[float, float]],
+    *,
+    later_s: float,
+    reach_s: float,
+) -> list[float | None]:
+    """As `copied.find_copies`. Raises ChildFailedError or StalledError."""
+    form = {
+        "source": source,
+        "made": made,
+        "stretches": stretches,
+        "later_s": later_s,
+        "reach_s": reach_s,
+    }
+    (found,) = _results("copied", json.dumps(form), doing="comparing the pictures")
+    return [None if late is None else float(late) for late in found]
+
+
 def splice(stretches: Sequence[Stretch], rate: Fraction, target: str) -> list[int]:
     """Put stretches of H.264 together; gives the frames at which a joint does not decode well.
 

@@ -9,10 +9,12 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from avpipe.codecs import isolate
 from avpipe.codecs.excerpts import EXCERPT_RATE, read_excerpts
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.glimpses import GLIMPSE_RATE, read_glimpses
-from avpipe.media import MediaInfo
+from avpipe.errors import ChildFailedError
+from avpipe.media import MediaInfo, VideoStream
 from avpipe.plan.values import Plan
 
 Signal = NDArray[np.float64]
@@ -31,6 +33,8 @@ QUIETER = 0.03
 """The same of the loudest stretch: what is only noise beside it."""
 STILL = 1.0
 """By how many grey steps a picture moves at least where it tells when it is shown."""
+SAME_SHAPE = 0.01
+"""How far width over height may be off and still be the same."""
 ONE_PLACE = {"sound": 0.98, "picture": 0.995}
 """Of the best likeness: places as good as that are the same, and the nearest counts."""
 
@@ -72,6 +76,9 @@ def picture_matches(plan: Plan, made: MediaInfo, ffmpeg: Ffmpeg) -> tuple[Match,
         return ()
     (inner, length_s) = _windows(float(shown.duration), PICTURE_WINDOWS, PICTURE_S)
     starts = [start + float(shown.start) for start in inner]
+    copies = _copies(plan, made, inner, length_s)
+    if copies is not None:
+        return copies
     frame = None if plan.encode is None else plan.encode.frame
     own = read_glimpses(
         ffmpeg,
@@ -97,6 +104,41 @@ def picture_matches(plan: Plan, made: MediaInfo, ffmpeg: Ffmpeg) -> tuple[Match,
         )
         for number, read, other in zip(telling, reads, found, strict=True)
     )
+
+
+def _copies(
+    plan: Plan, made: MediaInfo, inner: Sequence[float], length_s: float
+) -> tuple[Match, ...] | None:
+    """The matches of a picture that was copied, at a fiftieth of what decoding takes.
+
+    None where a stretch of it was not, or it is shown in another shape or another way up.
+    """
+    (camera, shown) = (plan.inputs.video, plan.timeline.video)
+    (own, found) = (camera.video[0], made.video[0])
+    if _upright(own) != _upright(found):
+        return None
+    (width, height) = own.upright_size
+    if abs(width * plan.timeline.height / (height * plan.timeline.width) - 1) > SAME_SHAPE:
+        return None
+    begin_s = float((own.start or Fraction(0)) + shown.source_in)
+    try:
+        lates = isolate.find_copies(
+            (camera.path, own.index),
+            (made.path, found.index),
+            [(begin_s + start, begin_s + start + length_s) for start in inner],
+            later_s=float(shown.start) - begin_s,
+            reach_s=REACH_S,
+        )
+    except ChildFailedError:
+        return None  # what decoders make of it is looked at instead
+    told = [late for late in lates if late is not None]
+    if len(told) < len(lates):
+        return None
+    return tuple(Match(late_s=late, likeness=1.0) for late in told)
+
+
+def _upright(stream: VideoStream) -> tuple[object, ...]:
+    return (stream.rotation_deg, stream.sample_aspect_ratio or Fraction(1))
 
 
 def sync_s(sounds: Iterable[Match], pictures: Iterable[Match]) -> float:
