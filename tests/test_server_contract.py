@@ -15,6 +15,7 @@ from commands import CommandLine
 from fake_nemo import FakeNemo
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
+from media_factory import make_audio
 from server_world import ATTRIBUTION, Server, User, events, make_clip
 
 from avpipe.server.description import description
@@ -167,3 +168,28 @@ def test_the_agent_answers_in_the_language_of_the_session_or_the_sentence(
     user.session = made.json()["data"]["session_id"]
     assert said("mute the video") == "时间线里还没有视频"
     assert said("export") == "时间线已就绪。按“导出”按钮得到文件。"
+
+
+def test_a_merge_that_cuts_the_picture_is_made_by_the_server(
+    server: Server, tmp_path: Path
+) -> None:
+    """The client itself measures that what comes back is in sync, and takes nothing else."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    make_clip(folder / "camera.mp4", duration=4)
+    make_audio(folder / "sound.wav", duration=2, noise=0.1)
+    line = CommandLine(folder=folder).with_env(
+        NEMO_API_URL=server.url, NEMO_WEB_URL=server.url, **SHORT
+    )
+    ran = line(
+        *("merge", "camera.mp4", "sound.wav", "-o", "out.mp4", "--offset", "1", "--fit", "audio"),
+        *("--route", "cloud", "--no-fallback", "--json"),
+    )
+    assert ran.code == 0, ran.err
+    done = ran.events[-1]
+    assert (done["route"], done["fallback"]) == ("cloud", None)
+    assert done["output"]["duration_s"] == pytest.approx(2.0, abs=0.03)
+    checks = {check["name"]: check["value"] for check in done["checks"]}
+    assert checks["sound_likeness"] > 0.9
+    assert checks["picture_likeness"] is None or checks["picture_likeness"] > 0.9
+    assert abs(checks["sync_ms"]) <= 1

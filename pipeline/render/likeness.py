@@ -58,7 +58,7 @@ def sound_matches(sent: MediaInfo, made: MediaInfo, ffmpeg: Ffmpeg) -> tuple[Mat
     starts = [start for start, loud in zip(starts, told, strict=True) if loud]
     if not starts:
         return ()
-    first_s = float(made.audio[0].start or 0)
+    first_s = float(made.start or 0)
     reads = [max(0.0, start - REACH_S) for start in starts]
     length = length_s + 2 * REACH_S
     found = read_excerpts(ffmpeg, made, made.audio[0], reads, length, origin=Fraction(0))
