@@ -31,7 +31,7 @@ def respond(service: Service, user: User, session_id: str, text: str, emit: Emit
     files = service.sessions.files(session_id)
     service.sessions.say(session_id, "user", text)
     action = action_of(text)
-    chinese = is_chinese(text) or (session.language or "").lower().startswith("zh")
+    chinese = is_chinese(text) or speaks_chinese(session)
     if action is Action.EDIT:
         (said, changed) = _edited(service, session, files, text, emit, chinese=chinese)
     else:
@@ -39,6 +39,11 @@ def respond(service: Service, user: User, session_id: str, text: str, emit: Emit
     service.sessions.say(session_id, "agent", said)
     emit({"type": "text", "content": said})
     return changed
+
+
+def speaks_chinese(session: Session) -> bool:
+    """Whether a session was begun in Chinese."""
+    return (session.language or "").lower().startswith("zh")
 
 
 def _edited(
