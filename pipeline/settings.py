@@ -14,6 +14,8 @@ from avpipe.errors import RequestError
 
 JOURNAL_NAME = "journal.sqlite3"
 """The file in the state folder that holds what must survive."""
+TOKEN_NAME = "token.json"  # noqa: S105
+"""The one that holds the cloud's token."""
 _KEYS = {"ffmpeg": str, "state_dir": str, "jobs": int, "encoder": str}
 
 

@@ -25,13 +25,15 @@ PREFIXES = ("error: ", "hint: ", "note: ", "warning: ")
 HOOK = """
 import os, sys
 task = os.environ.get("TEST_HOOK_TASK")
-if task and sys.orig_argv[-100:] and "avpipe.codecs.worker" in sys.orig_argv:
-    if sys.orig_argv[sys.orig_argv.index("avpipe.codecs.worker") + 1] == task:
-        while task == "measure" and os.read(0, 1):
-            pass  # it is told to begin by the end of its input
-        exec(os.environ["TEST_HOOK"])
+if task and "avpipe.codecs.worker" in sys.orig_argv:
+    met = []
+    def hook(event, arguments):
+        if event == "import" and arguments[0] == f"avpipe.codecs.{task}" and not met:
+            met.append(task)
+            exec(os.environ["TEST_HOOK"])
+    sys.addaudithook(hook)
 """
-"""A `sitecustomize`: runs the code in TEST_HOOK in the workers that do TEST_HOOK_TASK."""
+"""A `sitecustomize`: a worker runs the code in TEST_HOOK before it first does TEST_HOOK_TASK."""
 
 
 @dataclass(frozen=True, kw_only=True)

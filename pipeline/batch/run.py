@@ -219,13 +219,17 @@ class Batch:
         return os.path.relpath(output, self.outdir)
 
     def make(self, surveyed: Surveyed) -> Iterator[BatchUpdate]:
-        """Make all items, as many at once as the pool has slots; the last told is the Summary."""
+        """Make all items, as many at once as the pool has slots; the last told is the Summary.
+
+        One more is given to the pool, so that no worker waits for what is remembered of the last.
+        """
         waiting = deque(surveyed.items)
         running: dict[int, Item] = {}
+        begun: set[int] = set()
         paused = False
         while running or (waiting and not self.stopping()):
             room = True
-            while waiting and len(running) < self.pool.slots and not self.stopping():
+            while waiting and len(running) <= self.pool.slots and not self.stopping():
                 item = waiting[0]
                 if self._is_taken(item):
                     yield from self._fail(waiting.popleft(), _taken(item))
@@ -242,11 +246,13 @@ class Batch:
                     yield Resumed()
                 waiting.popleft()
                 running[self._start(item)] = item
-                yield ItemStarted(item=item)
             told = self.pool.next(_LOOK_S if room else self.wanted.pause_s)
             if told is None or told.number not in running:
                 continue
             item = running[told.number]
+            if told.number not in begun:
+                begun.add(told.number)
+                yield ItemStarted(item=item)
             if told.is_last:
                 del running[told.number]
             if self._is_full(item, told.update):
