@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import av
 from av.container import InputContainer
-from av.stream import Stream
+from av.video.stream import VideoStream
 
 SAME_S = 0.002
 """How far two containers' clocks may set one frame apart."""
@@ -48,9 +48,9 @@ def find_copies(
 
 def _late(
     one: InputContainer,
-    own: Stream,
+    own: VideoStream,
     other: InputContainer,
-    found: Stream,
+    found: VideoStream,
     stretch: tuple[float, float],
     later_s: float,
     reach_s: float,
@@ -79,7 +79,7 @@ def _is_same(wanted: Sequence[_Packet], there: Sequence[_Packet]) -> bool:
 
 
 def _packets(
-    container: InputContainer, stream: Stream, begin_s: float, end_s: float
+    container: InputContainer, stream: VideoStream, begin_s: float, end_s: float
 ) -> Iterator[_Packet]:
     """The packets from the key frame before a time to the first of another time.
 
@@ -103,13 +103,14 @@ def _packets(
         )
 
 
-def _told(stream: Stream) -> tuple[object, ...]:
+def _told(stream: VideoStream) -> tuple[object, ...]:
     """What the decoder is told before the first packet."""
     context = stream.codec_context
     return (context.name, context.extradata, context.width, context.height)
 
 
 @contextmanager
-def _opened(path: str, number: int) -> Iterator[tuple[InputContainer, Stream]]:
+def _opened(path: str, number: int) -> Iterator[tuple[InputContainer, VideoStream]]:
     with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
-        yield container, container.streams[number]
+        (stream,) = (one for one in container.streams.video if one.index == number)
+        yield container, stream
