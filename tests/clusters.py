@@ -38,20 +38,27 @@ class Cluster:
 
 @contextlib.contextmanager
 def running_cluster(
-    folder: Path, workers: int, *, port: int = 0, env: Mapping[str, str] = os.environ
+    folder: Path, workers: int, *, port: int = 0, env: Mapping[str, str] | None = None
 ) -> Iterator[Cluster]:
     """A scheduler with so many workers of one thread; `port` 0 is any."""
+    (process, address, pids) = start_cluster(folder, workers, port=port, env=env)
+    try:
+        yield Cluster(address=address, pids=pids)
+    finally:
+        process.communicate("", timeout=LIMIT_S)
+
+
+def start_cluster(
+    folder: Path, workers: int, *, port: int = 0, env: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[str], str, list[int]]:
+    """A scheduler with so many workers, once they are there; its address and their pids."""
     program = folder / "cluster.py"
     program.write_text(PROGRAM)
     process = subprocess.Popen(
         [sys.executable, str(program), str(workers), str(port)],
         cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, env={**env, "OPENBLAS_NUM_THREADS": "1"},
+        text=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | dict(env or {}),
     )  # fmt: skip
     assert process.stdout is not None
-    try:
-        address = process.stdout.readline().strip()
-        pids = [int(pid) for pid in process.stdout.readline().split()]
-        yield Cluster(address=address, pids=pids)
-    finally:
-        process.communicate("", timeout=LIMIT_S)
+    address = process.stdout.readline().strip()
+    return process, address, [int(pid) for pid in process.stdout.readline().split()]

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import wave
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -427,6 +428,32 @@ def test_any_name_works(
     info = probe(name)
     assert info.supported
     assert info.path == str(tmp_path / name)
+
+
+@pytest.mark.parametrize("silent_s", [0, 1])
+def test_dts_in_a_wav_that_calls_it_samples(tmp_path: Path, silent_s: int) -> None:
+    """As from a disc, where what is silent stands before the first frame."""
+    options = [
+        "-ac",
+        "2",
+        "-ar",
+        "44100",
+        "-c:a",
+        "dca",
+        "-strict",
+        "-2",
+        "-b:a",
+        "1411200",
+        "-f",
+        "dts",
+    ]
+    coded = encode(tmp_path / "coded.dts", *options, sources=(SINE,)).read_bytes()
+    target = tmp_path / "disc.wav"
+    with wave.open(str(target), "wb") as file:
+        file.setparams((2, 2, 44100, 0, "NONE", "NONE"))
+        file.writeframes(bytes(4 * 44100 * silent_s) + coded[: len(coded) // 4 * 4])
+    (audio,) = probe(str(target)).audio
+    assert audio.codec == "dts"
 
 
 # Speed

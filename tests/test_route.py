@@ -93,6 +93,25 @@ def test_what_no_cloud_makes_is_refused_where_it_was_asked_for(
         plan(FILMED, route=RouteChoice.CLOUD, **wanted)
 
 
+@pytest.mark.parametrize(
+    ("video", "wanted"),
+    [
+        (FILMED, {"video_mode": VideoMode.COPY}),
+        (FILMED, {"audio_mode": AudioMode.ADD}),
+        (FILMED, {"video_mode": VideoMode.COPY, "audio_mode": AudioMode.ADD}),
+        (replace(HEVC, audio=FILMED.audio), {"audio_mode": AudioMode.ADD}),
+    ],
+)
+def test_what_no_cloud_makes_is_made_here_where_the_route_is_free(
+    video: MediaInfo, wanted: dict[str, Any]
+) -> None:
+    """Never an error, and the reason is told."""
+    made = plan(video, **wanted)
+    assert made.route is Route.LOCAL
+    assert "so it is made here" in why(made)
+    assert [one.route for one in made.estimates] == [Route.LOCAL]
+
+
 def test_a_video_over_the_limit_is_compressed_before_it_is_sent() -> None:
     """Whatever its type was; what samples of it foretell is in the plan, once they are taken."""
     made = plan(replace(LARGE, path="/in/a.mts"))
@@ -201,9 +220,15 @@ def test_a_server_of_ones_own_understands_the_instruction() -> None:
 
 
 def test_what_the_cloud_may_make_of_the_size() -> None:
-    for resolution, sides in (("720p", (1280, 720)), ("source", (None, None))):
+    for resolution, sides, named in (
+        ("1080p", (1920, 1080), "1080p"),
+        ("720p", (1280, 720), "720p"),
+        ("source", (None, None), "source"),
+        ("640x480", (640, 480), None),
+    ):
         made = order(resolution=resolution)
         assert (made.longer_side, made.shorter_side) == sides
+        assert made.resolution == named
 
 
 def test_a_wish_for_two_tracks_of_a_silent_video_is_one_track() -> None:

@@ -34,6 +34,8 @@ _CANCEL_S = 1.0
 class ClusterPool:
     """The workers of a Dask scheduler; a context manager that leaves no task behind."""
 
+    tells_progress = False
+
     def __init__(self, settings: Settings, address: str) -> None:
         """Connect. Raises ToolMissingError, UnreachableError or RequestError."""
         self._address = address
