@@ -9,32 +9,19 @@ import signal
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clusters import start_cluster
 from commands import LIMIT_S, STARTS, CommandLine, names
 from PIL import Image
-from shoot import small_pair
+from shoot import small_pairs
 from watchfiles import watch
 
 pytest.importorskip("distributed", reason="the extra is not installed: scripts/install cluster")
 
 WORKERS = 4
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-def main():
-    with LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=True,
-                      scheduler_port=int(sys.argv[2]), dashboard_address=None,
-                      memory_limit=None, silence_logs=50) as cluster:
-        print(cluster.scheduler_address, flush=True)
-        print(*(w.process.pid for w in cluster.workers.values()), flush=True)
-        sys.stdin.read()
-if __name__ == "__main__":
-    main()
-"""
-
 STORE = """
 import sys
 from moto.server import ThreadedMotoServer
@@ -75,30 +62,10 @@ def cluster(
     process.communicate("", timeout=LIMIT_S)
 
 
-def start_cluster(
-    folder: Path, workers: int, *, port: int = 0, env: Mapping[str, str] | None = None
-) -> tuple[subprocess.Popen[str], str, list[int]]:
-    """A scheduler with so many workers, once they are there; its address and their pids."""
-    program = folder / "cluster.py"
-    program.write_text(CLUSTER)
-    process = subprocess.Popen(
-        [sys.executable, str(program), str(workers), str(port)],
-        cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | (env or {}),
-    )  # fmt: skip
-    assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    return process, address, [int(pid) for pid in process.stdout.readline().split()]
-
-
 @pytest.fixture
 def avpipe(tmp_path: Path) -> CommandLine:
     folder = tmp_path / "work"
-    (folder / "in").mkdir(parents=True)
-    small_pair(folder / "in", "one", seconds=2)
-    for name in ("two", "three", "four"):
-        for ending in (".mp4", ".wav"):
-            shutil.copy(folder / "in" / f"one{ending}", folder / "in" / f"{name}{ending}")
+    small_pairs(folder / "in", "one", "two", "three", "four", seconds=2)
     return CommandLine(folder=folder)
 
 
