@@ -10,6 +10,7 @@ import numpy as np
 from avpipe.sync.features import Features
 from avpipe.sync.fine import REACH_S, Fine, Stack, plan_windows, refine, scan, stack_lines, supports
 from avpipe.sync.joints import find_joint
+from avpipe.sync.middle import median
 from avpipe.sync.pieces import Span, held, region_lines
 from avpipe.sync.windows import Map, Pair, Read, cross_spectra, read_pairs
 
@@ -351,7 +352,7 @@ def _unheard(take: Take, part: Part, gap: tuple[float, float]) -> float:
     times, length = take.windows(*gap)
     step = -(-len(times) // 12)
     pairs = read_pairs(take.camera, take.recorder, part.fine.line, times[::step], length, 0.01)
-    level = float(np.median(part.fine.loudness))
+    level = median(part.fine.loudness)
     loud = [float(np.sqrt(np.mean(pair.recorder**2))) > _QUIET * level for pair in pairs]
     heard = [bool(np.abs(pair.camera).max(initial=0.0) > 1e-4) for pair in pairs]
     share = float(np.mean(np.logical_and(loud, heard)))
@@ -464,7 +465,7 @@ def _seen(part: Part, moment: float, end: int) -> float:
     """The first (0) or last (1) moment inside a part at which a window supports it."""
     fine = part.fine
     inside = (fine.time_s > part.begin_s) & (fine.time_s < part.end_s)
-    time = fine.time_s[inside & (fine.support > _SEEN * np.median(fine.support))]
+    time = fine.time_s[inside & (fine.support > _SEEN * median(fine.support))]
     return float(time[-1 if end else 0]) if time.size else moment
 
 
