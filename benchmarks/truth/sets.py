@@ -211,6 +211,16 @@ def _anything(shortest_s: float, longest_s: float) -> Callable[[Draw], Pair]:
     return draw
 
 
+def _in_noise(draw: Draw) -> Pair:
+    """20 s to 5 min, the same count at each of four levels of noise; six in ten with an effect."""
+    kind = _HEARD[draw.number % len(_HEARD)]
+    snr_db = (20, 10, 0, -10)[draw.number // len(_HEARD) % 4]
+    overlap = Fraction(float(np.exp(draw.rng.uniform(np.log(20), np.log(300)))))
+    pair = draw.pair(draw.sound(kind), overlap, float(snr_db), 3)
+    pair = replace(pair, name=f"{snr_db} dB")
+    return _impaired(pair, draw) if draw.chance(0.6) else pair
+
+
 def _any_device(device: Device, draw: Draw) -> Device:
     """Give the device with a rate, a layout, perhaps an effect and a codec."""
     codec = draw.pick(tuple(Codec)) if draw.chance(0.4) else None
@@ -371,6 +381,12 @@ SETS = {
         ),
         PairSet(name="far", about="a clip in two hours", count=6, draw=_far_apart, long=True),
         PairSet(name="hours", about="1 to 3 h", count=4, draw=_anything(3600, 10_800), long=True),
+        PairSet(
+            name="noises",
+            about="20 s to 5 min, 20 to -10 dB",
+            count=60,
+            draw=_in_noise,
+        ),
     )
 }
 """By name; `long` ones are measured when they are named."""

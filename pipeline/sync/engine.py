@@ -12,7 +12,14 @@ from avpipe.sync.consensus import MAX_SLOPE, Line, find_lines
 from avpipe.sync.features import Features
 from avpipe.sync.fine import Fine, Stack, scan
 from avpipe.sync.pieces import region_lines
-from avpipe.sync.rivals import WALKOVER, Contest, close_contest, contest, steady_lag
+from avpipe.sync.rivals import (
+    WALKOVER,
+    Contest,
+    close_contest,
+    contest,
+    explained,
+    steady_lag,
+)
 from avpipe.sync.search import Searched, block_seconds
 from avpipe.sync.survey import Part, Survey, Take, survey
 from avpipe.sync.sweep import swept_lines
@@ -38,7 +45,8 @@ _LEAST_ACTIVE_S = 0.5
 _STRONG = 12.0
 _OWN_S = 0.1
 _RIVAL_HEIGHT = 6.5
-_MOST_RIVALS = 5
+_MOST_RIVALS, _MORE_RIVALS = 5, 3
+"""The highest, and of the others those that explain the most."""
 _ALIKE = 0.6
 _MOST_PERIODS = 10
 _SURVEYED = 4
@@ -391,9 +399,11 @@ def conclude(take: Take, pair: tuple[int, int], places: Sequence[Place]) -> Foun
 def _surveyed(take: Take, places: Sequence[Place]) -> tuple[Place, Survey]:
     """Survey the best place, and those near it in height; give the one that explains the most."""
     best: tuple[Place, Survey] | None = None
-    for place in places[:_SURVEYED]:
-        if place.height < max(_CLOSE * places[0].height, _RIVAL_HEIGHT) and best is not None:
-            break
+    least = max(_CLOSE * places[0].height, _RIVAL_HEIGHT)
+    near = [place for place in places if place is places[0] or place.height >= least]
+    if len(near) > _SURVEYED:
+        near.sort(key=lambda place: -_explained(take, place))
+    for place in near[:_SURVEYED]:
         found = survey(
             replace(take, rate=place.rate),
             place.read,
@@ -407,6 +417,12 @@ def _surveyed(take: Take, places: Sequence[Place]) -> tuple[Place, Survey]:
     return best
 
 
+def _explained(take: Take, place: Place) -> float:
+    """How much the place explains of all that it lets both have."""
+    begin, end = place.ends or take.overlap(place.stack.line)
+    return explained(take, place.stack, (begin, end)) if end > begin else 0.0
+
+
 def _contests(
     take: Take, places: Sequence[Place], main: Part, parts: Sequence[Part]
 ) -> list[tuple[Place, Contest]]:
@@ -417,8 +433,10 @@ def _contests(
         if place.height > _RIVAL_HEIGHT
         and not any(_is_on(part, place.stack.line) for part in parts)
     ]
+    beyond = sorted(rivals[_MOST_RIVALS:], key=lambda place: -_explained(take, place))
     return [
-        (place, contest(take, main, place.read, place.stack)) for place in rivals[:_MOST_RIVALS]
+        (place, contest(take, main, place.read, place.stack))
+        for place in (*rivals[:_MOST_RIVALS], *beyond[:_MORE_RIVALS])
     ]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.sync.middle import median
+from avpipe.sync.precision import stack_error, window_errors
 from avpipe.sync.windows import (
     FINE_RATE,
     Cross,
@@ -43,12 +44,7 @@ _HEIGHT_LIMIT = 12.0
 _GRID_S = 12.5e-6
 _NARROW_S = 1.0e-3
 _INLIER_S = 0.3e-3
-_BESIDE_S = 0.3e-3
 _LEAST_SCALE_S = 1.0e-6
-_LEAST_SIGMA_S = 0.3e-6
-_LEAST_FIRM = 0.3
-_BIAS_SHARE = 0.6
-"""What makes the stated error of the offset cautious rather than too small."""
 _SUPPORT_LAGS_S = np.arange(-4, 5) / FINE_RATE
 
 
@@ -75,8 +71,6 @@ class Picks:
     """Over the deviation of that window."""
     group: int
     """Windows in one pick."""
-    bias_s: float
-    """What the room and other sound, the same in all windows, may have moved the maximum by."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,6 +235,7 @@ def refine(pairs: Sequence[Pair], stack: Stack, reach_s: float = REACH_S) -> Fin
         line = fine.line
         fine = replace(
             fine,
+            lag_error_s=max(fine.lag_error_s, stack_error(cross, weight, stack.inverted)),
             time_s=cross.time_s,
             support=supports(cross, stack.inverted),
             loudness=np.array([float(np.sqrt(np.mean(pair.recorder**2))) for pair in pairs]),
@@ -302,18 +297,7 @@ def _grouped(level: Samples, noise: Samples, time: Doubles, lags: Doubles, group
         residual_s=lags[best] + vertex * _GRID_S,
         height=np.asarray(sums[rows, best] / deviation, np.float64),
         group=group,
-        bias_s=_bias(sums, lags),
     )
-
-
-def _bias(level: Samples, lags: Doubles) -> float:
-    """How far the common ripple beside the main maximum can have moved it: slope over bend."""
-    mean = level.mean(axis=0).astype(np.float64)
-    slope = np.gradient(mean, lags)
-    top = int(np.clip(np.argmax(mean), 1, mean.size - 2))
-    bend = abs(float(mean[top - 1] - 2 * mean[top] + mean[top + 1])) / _GRID_S**2
-    beside = np.abs(lags - lags[top]) > _BESIDE_S
-    return float(np.sqrt(np.mean(slope[beside] ** 2)) / max(bend, 1e-12))
 
 
 def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
@@ -342,10 +326,10 @@ def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
     left = error - level - slope * (time - middle)
     if not np.any(np.abs(left) < 4 * scale):
         return None  # no pick is near what all of them together say
-    lag_error, slope_error = _errors(time - middle, left, power, scale)
+    lag_error, slope_error = window_errors(time - middle, left, power, scale)
     return Fine(
         line=Map(lag_s=line.lag_s + level - slope * middle, slope=line.slope + slope),
-        lag_error_s=float(np.hypot(lag_error, _BIAS_SHARE * picks.bias_s)),
+        lag_error_s=lag_error,
         slope_error=slope_error,
         middle_s=middle,
         inverted=stack.inverted,
@@ -369,21 +353,3 @@ def _weighted_line(time: Doubles, value: Doubles, gain: Doubles) -> tuple[float,
     if np.count_nonzero(gain > 0.01 * gain.max()) < 3 or spread <= 0:
         return middle, level, 0.0
     return middle, level, float((gain * (time - middle) * (value - level)).sum() / spread)
-
-
-def _errors(time: Doubles, left: Doubles, power: Doubles, scale: float) -> tuple[float, float]:
-    """One-sigma errors at the middle of a bisquare fit, from its own residuals (Huber 1981)."""
-    share = np.clip(1 - (left / (4 * scale)) ** 2, 0, None)
-    gain = power * share**2
-    count = max(int(np.count_nonzero(gain)), 1)
-    total, spread = float(gain.sum()), float((gain * time**2).sum())
-    # What the fit gives way by when a pick moves: less than its weight, for far ones the opposite.
-    bend = power * share * (5 * share - 4)
-    firm = max(float(bend.sum()), _LEAST_FIRM * total)
-    firm_slope = max(float((bend * time**2).sum()), _LEAST_FIRM * spread, 1e-12)
-    lag = np.sqrt(float((gain**2 * left**2).sum())) / firm
-    slope = np.sqrt(float((gain**2 * time**2 * left**2).sum())) / firm_slope
-    floor = _LEAST_SIGMA_S / np.sqrt(count)
-    return float(np.hypot(lag, floor)), float(
-        np.hypot(slope, floor / np.sqrt(spread / total + 1e-9))
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avpipe.sync.pieces import Span
 from avpipe.sync.windows import (
@@ -15,27 +16,47 @@ from avpipe.sync.windows import (
     read_pairs,
 )
 
+Doubles = NDArray[np.float64]
+
 _NEAR_S = 4.0
 _PROBE_S = 1.0
 _LEAST_S = 0.1
 _STEPS = 24
 _DECISIVE = 12.0
 _BESIDE_S = (0.0, 1.3, -1.3, 2.6, -2.6, 5.2, -5.2, 10.4, -10.4)
-_LONGEST_S = 30.0
+_LONGEST_S = 120.0
+_LIKENESS_S = 0.1
+_CHANCE = 2.0
+"""Deviations of chance that a likeness has to be above before it counts."""
+_CLOSEST = 0.9
+_INDEPENDENT = 0.6
+"""Of the samples: the whitened sound has six tenths of the band."""
+_AS_LIKELY = 2.0
+"""How much less the logarithm of the likelihood may be than at the likeliest place."""
+_HUSH_S = 0.02
 
 
 def find_joint(
-    camera: Read, recorder: Read, before: Span, after: Span, margin_s: float, inverted: bool
+    camera: Read,
+    recorder: Read,
+    before: Span,
+    after: Span,
+    seen: tuple[float, float],
+    margin_s: float,
+    inverted: bool,
 ) -> tuple[float, float]:
     """Give the end of `before` and the begin of `after` on the camera's time line.
 
     Where the recorder lost sound there is a gap in the camera's time between the two; where the
-    camera was paused they are the same moment. Up to `margin_s` of each may be the other's.
+    camera was paused they are the same moment. `seen` are the last moment at which the one was
+    seen to hold and the first at which the other was: what lies between was perhaps never looked
+    at. Up to `margin_s` beyond them may be the other's.
     """
     heard = before.map.recorder_time(before.end_s)
     lost = max(after.map.camera_time(heard) - before.end_s, 0.0)
-    low = max(min(before.end_s, after.begin_s - lost) - margin_s, before.begin_s)
-    high = min(max(before.end_s, after.begin_s - lost) + margin_s, after.end_s - lost)
+    (last, first) = (min(before.end_s, seen[0]), max(after.begin_s, seen[1]) - lost)
+    low = max(min(last, first) - margin_s, before.begin_s)
+    high = min(max(before.end_s, first) + margin_s, after.end_s - lost)
     if high - low < _LEAST_S:
         return before.end_s, before.end_s + lost
     for _ in range(_STEPS):
@@ -45,7 +66,9 @@ def find_joint(
         if cut is None:
             break
         at, first_holds = cut
-        low, high = (at, high) if first_holds else (low, at)
+        # The change may lie within the probe itself, behind the louder part of it.
+        half = _PROBE_S / 2
+        low, high = (max(at - half, low), high) if first_holds else (low, min(at + half, high))
     if high - low > _LONGEST_S:
         low, high = (low + high - _LONGEST_S) / 2, (low + high + _LONGEST_S) / 2
     at = _change(camera, recorder, (before.map, after.map), (low, high), lost, inverted)
@@ -90,18 +113,47 @@ def _change(
     lost: float,
     inverted: bool,
 ) -> float:
-    """Where changing from the first line to the second explains the most of the whitened sound."""
+    """Where the change is likeliest; of places about as likely the one where least is heard.
+
+    In a talker's pause both lines explain the sound alike, and wherever they do a cut is best
+    made where it is quiet.
+    """
     length = span[1] - span[0]
-    products = []
+    products, sounds = [], []
     for line, later in zip(lines, (0.0, lost), strict=True):
         at = (span[0] + span[1]) / 2 + later
         pair = read_pairs(camera, recorder, line, [at], length, 0.01)[0]
         size = pair.camera.size
-        ours, theirs = _whitened(pair.camera), _whitened(placed(pair, line, size))
+        heard = placed(pair, line, size)
+        ours, theirs = _whitened(pair.camera), _whitened(heard)
         products.append(ours.astype(np.float64) * theirs * (-1 if inverted else 1))
+        sounds.append(heard.astype(np.float64) ** 2)
     size = min(product.size for product in products)
-    gain = np.cumsum(np.append(0.0, products[0][:size] - products[1][:size]))
-    return span[0] + float(np.argmax(gain)) / FINE_RATE
+    first, second = (product[:size] for product in products)
+    likelihood = _likelihood(first, second)
+    loud = _smooth(sounds[0][:size] + sounds[1][:size], _HUSH_S)
+    alike = likelihood > likelihood.max() - _AS_LIKELY
+    return span[0] + float(np.argmin(np.where(alike, loud, np.inf))) / FINE_RATE
+
+
+def _likelihood(first: Doubles, second: Doubles) -> Doubles:
+    """(samples,) logarithm of the likelihood that the change is right before each sample.
+
+    `first` and `second` are (samples,) products of both whitened sounds on the two lines. How much
+    a sample tells is what the sounds around it have in common on whichever of the lines holds:
+    nothing where there is noise alone.
+    """
+    chance = _CHANCE * np.sqrt(2 / (_INDEPENDENT * _LIKENESS_S * FINE_RATE))
+    common = _smooth(first, _LIKENESS_S) + _smooth(second, _LIKENESS_S)
+    common = np.clip(common - chance, 0.0, _CLOSEST)
+    gain = common / (1 - common**2) * (first - second) * _INDEPENDENT
+    return np.asarray(np.cumsum(gain) - gain)
+
+
+def _smooth(values: Doubles, seconds: float) -> Doubles:
+    """Means over some time around each sample."""
+    width = min(max(round(seconds * FINE_RATE), 1), values.size)
+    return np.convolve(values, np.full(width, 1 / width), "same")
 
 
 def _whitened(samples: Samples) -> Samples:

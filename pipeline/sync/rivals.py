@@ -37,6 +37,19 @@ class Contest:
 WALKOVER = Contest(share=0.0, margin=_LIMIT)
 
 
+def explained(take: Take, stack: Stack, ends: tuple[float, float]) -> float:
+    """How much of a stretch a line explains: its windows' mean support, times the seconds.
+
+    A stack's height cannot tell that: no window counts beyond a limit there, and where a song
+    repeats itself to the note all of them reach it at many places.
+    """
+    times, length = take.windows(*ends)
+    times = times[:: -(-len(times) // _MOST_WINDOWS)]
+    pairs = read_pairs(take.camera, take.recorder, stack.line, times, length, 0.01)
+    support = supports(cross_spectra(pairs, stack.line, 0.01), stack.inverted)
+    return float(np.clip(support, 0.0, None).mean()) * (ends[1] - ends[0])
+
+
 def contest(take: Take, best: Part, rival: Map, stack: Stack) -> Contest:
     """Compare a part with a line elsewhere; `rival` is what its `stack` was read by."""
     begin, end = take.overlap(rival)

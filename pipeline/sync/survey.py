@@ -12,7 +12,7 @@ from avpipe.sync.fine import REACH_S, Fine, Stack, plan_windows, refine, scan, s
 from avpipe.sync.joints import find_joint
 from avpipe.sync.middle import median
 from avpipe.sync.pieces import Span, held, region_lines
-from avpipe.sync.windows import Map, Read, cross_spectra, read_pairs
+from avpipe.sync.windows import Map, Pair, Read, cross_spectra, read_pairs
 
 _CLEAR_HEIGHT = 15.0
 _LEAST_HEIGHT = 8.0
@@ -26,6 +26,8 @@ _SLOPE_MARGIN = 2e-6
 _QUIET = 0.25
 _SNAP_S = 0.2
 _MARGIN_WINDOWS = 3.5
+_SEEN = 0.5
+"""Of the windows' median support: what shows that a line holds."""
 _ALIKE = 0.8
 """Of the height of the best line of a stretch: what fits nearly as well."""
 _CLEAR_LEAP = 2.0
@@ -154,16 +156,26 @@ def _measured(
         full = stack_lines(cross_spectra(pairs, line, REACH_S), line, slope_error, REACH_S)
         stack = full if full is not None and full.height > stack.height else stack
     fine = refine(pairs, stack)
-    if fine is None:
-        return None
-    run = held(fine.support, fine.loudness)
-    if run is None or run == (0, len(pairs) - 1):
+    line = stack.line if fine is None else fine.line
+    run = _held(pairs, stack) if fine is None else held(fine.support, fine.loudness)
+    if fine is not None and (run is None or run == (0, len(pairs) - 1)):
         return Part(begin_s=ends[0], end_s=ends[1], fine=fine)
+    if run is None:
+        return None
     first, last = run
-    own = refine(pairs[first : last + 1], replace(stack, line=fine.line))
+    own = refine(pairs[first : last + 1], replace(stack, line=line)) or fine
+    if own is None:
+        return None
     begin = ends[0] if first == 0 else times[first] - length / 2
     end = ends[1] if last == len(pairs) - 1 else times[last] + length / 2
-    return Part(begin_s=begin, end_s=end, fine=own or fine)
+    return Part(begin_s=begin, end_s=end, fine=own)
+
+
+def _held(pairs: Sequence[Pair], stack: Stack) -> tuple[int, int] | None:
+    """The first and the last window that the stack's line holds in, where no fit of all was."""
+    cross = cross_spectra(pairs, stack.line, REACH_S)
+    loudness = np.array([float(np.sqrt(np.mean(pair.recorder**2))) for pair in pairs])
+    return held(supports(cross, stack.inverted), loudness)
 
 
 def _leavings(
@@ -440,12 +452,21 @@ def _joined(take: Take, parts: Sequence[Part]) -> list[Part]:
         before = Span(begin_s=last.begin_s, end_s=last.end_s, map=last.fine.line)
         after = Span(begin_s=part.begin_s, end_s=part.end_s, map=part.fine.line)
         margin = max(_spacing(last), _spacing(part)) * _MARGIN_WINDOWS
+        seen = _seen(last, last.end_s, 1), _seen(part, part.begin_s, 0)
         end, begin = find_joint(
-            take.camera, take.recorder, before, after, margin, last.fine.inverted
+            take.camera, take.recorder, before, after, seen, margin, last.fine.inverted
         )
         out[-1] = replace(last, end_s=end)
         out.append(replace(part, begin_s=begin))
     return out
+
+
+def _seen(part: Part, moment: float, end: int) -> float:
+    """The first (0) or last (1) moment inside a part at which a window supports it."""
+    fine = part.fine
+    inside = (fine.time_s > part.begin_s) & (fine.time_s < part.end_s)
+    time = fine.time_s[inside & (fine.support > _SEEN * median(fine.support))]
+    return float(time[-1 if end else 0]) if time.size else moment
 
 
 def _spacing(part: Part) -> float:

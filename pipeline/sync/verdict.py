@@ -44,21 +44,19 @@ def confidence(evidence: Evidence) -> float:
 
 
 def _terms(evidence: Evidence) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """(6,) what the logistic weighs."""
+    """(4,) what the logistic weighs."""
     return np.array(
         [
             1.0,
-            np.log1p(max(evidence.score, 0.0)),
             np.log1p(max(evidence.height - 5.0, 0.0)),
             min(evidence.near_share, 2.0),
-            evidence.inliers,
             min(evidence.far_share, 1.5),
         ]
     )
 
 
-_WEIGHTS = np.array([-6.119, 0.301, 2.864, -2.167, 0.111, -3.36])
-"""Fitted to 274 pairs; docs/sync.md has the reliability on 298 others."""
+_WEIGHTS = np.array([-2.21, 2.599, -1.826, -1.191])
+"""Fitted to 450 pairs; docs/sync.md has the reliability on 425 others."""
 _SURE_HEIGHT, _ALONE_HEIGHT, _LEAST_HEIGHT = 9.0, 14.0, 7.0
 _LEAST_SCORE = 3.0
 _LEAST_INLIERS = 0.5
