@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from edit_words import first, last
 from test_plan import CAMERA, FILMED, RECORDER, ask, camera, recorder
 
 from avpipe import jsonform
 from avpipe.edits.grammar import understand
 from avpipe.edits.order import plain_order
-from avpipe.edits.values import Aspect, Merge, Shape
+from avpipe.edits.values import AddAudio, Aspect, Cut, Merge, Mute, Part, Shape
 from avpipe.errors import RequestError
 from avpipe.media import MediaInfo
 from avpipe.plan.make import make_plan
@@ -205,7 +206,16 @@ def test_a_server_of_ones_own_understands_the_instruction() -> None:
         Merge(),
         Aspect(width=9, height=16, shape=Shape.FILL),
     )
-    assert plain_order(instruction(fit=Fit.AUDIO, offset_s=-2.0)) is None
+    cut = plain_order(instruction(audio=recorder(duration_ts=240_000), fit=Fit.AUDIO, offset_s=2.0))
+    assert cut is not None
+    assert understand(cut).edits == (
+        Cut(spans=(first(2), last(3))),
+        Mute(part=Part.VIDEO_SOUND),
+        AddAudio(),
+    )
+    held = instruction(fit=Fit.AUDIO, offset_s=-2.0)
+    assert "hold its first frame" in held
+    assert plain_order(held) is None
     assert plain_order("merge this audio and video") is None
 
 

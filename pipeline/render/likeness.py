@@ -9,10 +9,12 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from avpipe.codecs import isolate
 from avpipe.codecs.excerpts import EXCERPT_RATE, read_excerpts
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.glimpses import GLIMPSE_RATE, read_glimpses
-from avpipe.media import MediaInfo
+from avpipe.errors import ChildFailedError
+from avpipe.media import MediaInfo, VideoStream
 from avpipe.plan.showing import Interval, Showing
 from avpipe.updates import Check
 
@@ -34,6 +36,8 @@ QUIETER = 0.03
 """The same of the loudest stretch: what is only noise beside it."""
 STILL = 1.0
 """By how many grey steps a picture moves at least where it tells when it is shown."""
+SAME_SHAPE = 0.01
+"""How far width over height may be off and still be the same."""
 ONE_PLACE = {"sound": 0.98, "picture": 0.995}
 """Of the best likeness: places as good as that are the same, and the nearest counts."""
 
@@ -67,7 +71,7 @@ def sound_matches(
     starts = [start for start, loud in zip(starts, told, strict=True) if loud]
     if not starts:
         return ()
-    first_s = float(made.audio[0].start or 0)
+    first_s = float(made.start or 0)
     reads = [max(0.0, start - REACH_S) for start in starts]
     length = length_s + 2 * REACH_S
     found = read_excerpts(ffmpeg, made, made.audio[0], reads, length, origin=Fraction(0))
@@ -89,7 +93,13 @@ def picture_matches(
     most = max(PICTURE_WINDOWS, min(len(intervals), MOST_PICTURE_WINDOWS))
     (places, length_s) = _windows(intervals, most, PICTURE_S)
     matches = []
+    encoded: set[int] = set()
     for number, start in places:
+        copy = None if number in encoded else _copied(showings[number], made, start, length_s)
+        if copy is not None:
+            matches.append(copy)
+            continue
+        encoded.add(number)
         own = _looked_at(showings[number], start, length_s, ffmpeg)
         if float(np.abs(own - own.mean(axis=0)).mean()) < STILL:
             continue
@@ -99,6 +109,34 @@ def picture_matches(
         likenesses = _picture_likeness(own, _held(found, read, start))
         matches.append(_best(likenesses, GLIMPSE_RATE, "picture"))
     return tuple(matches)
+
+
+def _copied(showing: Showing, made: MediaInfo, start: float, length_s: float) -> Match | None:
+    """The match of a stretch that was copied, at a fiftieth of what decoding takes.
+
+    None where it was not, or is shown in another shape or another way up.
+    """
+    (own, found) = (showing.source.video[0], made.video[0])
+    (width, height) = own.upright_size
+    aspect = showing.aspect or Fraction(width, height)
+    if _upright(own) != _upright(found) or abs(width / (height * aspect) - 1) > SAME_SHAPE:
+        return None
+    later_s = float(showing.interval[0] - showing.source_in - (own.start or Fraction(0)))
+    try:
+        (late_s,) = isolate.find_copies(
+            (showing.source.path, own.index),
+            (made.path, found.index),
+            [(start - later_s, start - later_s + length_s)],
+            later_s=later_s,
+            reach_s=REACH_S,
+        )
+    except ChildFailedError:
+        return None  # what decoders make of it is looked at instead
+    return None if late_s is None else Match(late_s=late_s, likeness=1.0)
+
+
+def _upright(stream: VideoStream) -> tuple[object, ...]:
+    return (stream.rotation_deg, stream.sample_aspect_ratio or Fraction(1))
 
 
 def _looked_at(showing: Showing, start: float, length_s: float, ffmpeg: Ffmpeg) -> Signal:
