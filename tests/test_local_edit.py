@@ -42,6 +42,7 @@ def draft(*segments: tuple[int, dict[str, Any]]) -> dict[str, Any]:
     [
         {"src": f"{CDN}/0"},
         {"src": "/mnt/userdata/abc/take.mp4"},
+        {"src": "0"},
         {"src": "https://elsewhere.example.com/x/take.mp4?sign=1"},
         {"m": {"name": "take"}},
         {"m": {"name": "take.mp4"}},
@@ -49,7 +50,7 @@ def draft(*segments: tuple[int, dict[str, Any]]) -> dict[str, Any]:
     ids=str,
 )
 def test_however_the_service_calls_a_file(tmp_path: Path, segment: dict[str, Any]) -> None:
-    """By its address, by its name in any place, or by the name of its segment alone."""
+    """By its address or the id in it, its name in any place, or its segment's name alone."""
     rows = [sent(tmp_path / "take.mp4", 0), sent(tmp_path / "take.wav", 1)]
     edit = local_edit(draft((0, segment), (1, {"m": {"name": "take"}})), rows)
     assert [track.clips[0].source for track in edit.montage.tracks] == [row.path for row in rows]

@@ -83,6 +83,8 @@ def test_a_session_from_upload_to_file(avpipe: CommandLine) -> None:
     ran = avpipe("cloud", "export", "-o", "out.mp4", "--json")
     assert ran.code == 0, ran.err
     assert ran.events[-1]["output"]["duration_s"] == pytest.approx(2.0, abs=0.1)
+    checks = {check["name"]: check["value"] for check in ran.events[-1]["checks"]}
+    assert {"sync_ms", "sound_likeness", "picture_likeness"} <= set(checks)  # with camera.mp4
     found = said(avpipe, "credits")
     assert found["total"] == found["available"] + found["frozen"]
 

@@ -86,18 +86,24 @@ def _path(clip: Clip, kind: TrackKind, rows: Sequence[UploadRow]) -> str | None:
 
 
 def _words(row: UploadRow) -> Iterator[str]:
-    """What a draft may call a file: its address, its name, the same without the ending."""
+    """What a draft may call a file: its address or an id in that, its name, that without ending."""
     yield row.name
     yield PurePosixPath(row.name).stem
     if row.remote is not None:
         remote = jsonform.loads(RemoteFile, row.remote)
         yield remote.name
         yield remote.url or ""
+        yield from _parts(remote.url or "")
 
 
 def _file_name(source: str) -> str:
     """The name of a file in a path or an address."""
+    return PurePosixPath("/".join(_parts(source))).name
+
+
+def _parts(source: str) -> list[str]:
+    """What a path or the path of an address is made of."""
     try:
-        return PurePosixPath(unquote(urlsplit(source).path)).name
+        return [unquote(part) for part in urlsplit(source).path.split("/")]
     except ValueError:  # such as a host in brackets that is none
-        return ""
+        return []
