@@ -17,6 +17,7 @@ from avpipe.plan.plain import plain_merge
 from avpipe.plan.scene import make_scene
 from avpipe.recipe import Quality
 from avpipe.render.montage import render_montage
+from avpipe.render.scene import COPIED_SOUND
 from avpipe.scene import Scene
 from avpipe.settings import Settings
 from avpipe.updates import Check, Done, OutputFacts, Started, Update
@@ -84,7 +85,7 @@ def _done(scene: Scene, output: str, checks: tuple[Check, ...], elapsed_s: float
         route="local",
         fallback=None,
         video="encode",
-        audio="encode",
+        audio="copy" if any(check.name == COPIED_SOUND for check in checks) else "encode",
         alignment=None,
         checks=checks,
         elapsed_s=round(elapsed_s, 3),

@@ -81,5 +81,6 @@ def _splice_note(scene: Scene, splice: SplicePlan) -> Note:
     spans = ", ".join(f"{run.first}-{run.end - 1}" for run in runs[:5])
     more = f" and {len(runs) - 5} more stretches" if len(runs) > 5 else ""
     told = f"frames {spans}{more}" if runs else "no frames"
-    message = f"{told} of {scene.frames} are encoded, the others are copied"
+    copied = "the others are copied" if splice.sound is None else "all else is copied"
+    message = f"{told} of {scene.frames} are encoded, {copied}"
     return Note(code="smart_render", message=message)
