@@ -12,16 +12,18 @@ from avpipe.codecs import isolate
 from avpipe.files import require_files, require_output
 from avpipe.media import MediaInfo
 from avpipe.montage.values import Montage, TrackKind
+from avpipe.plan.edit import EditPlan
 from avpipe.plan.make import require_supported
 from avpipe.plan.plain import plain_merge
 from avpipe.plan.scene import make_scene
+from avpipe.plan.values import Plan
 from avpipe.recipe import Quality
-from avpipe.render.montage import render_montage
+from avpipe.render.montage import plan_montage, render_montage
 from avpipe.render.scene import COPIED_SOUND
 from avpipe.scene import Scene
 from avpipe.settings import Settings
 from avpipe.updates import Check, Done, OutputFacts, Started, Update
-from avpipe.workflow import merge
+from avpipe.workflow import merge, plan_merge
 
 
 def render_timeline(
@@ -53,6 +55,27 @@ def render_timeline(
     with closing(steps):
         checks = yield from steps
     yield _done(scene, output, checks, time.monotonic() - began)
+
+
+def plan_timeline(
+    montage: Montage,
+    sources: Mapping[str, str],
+    output: str,
+    settings: Settings,
+    *,
+    quality: Quality = Quality.STANDARD,
+    resolution: str = "1080p",
+) -> EditPlan | Plan:
+    """What `render_timeline` would do; of an edit that is a plain merge the plan of that.
+
+    Raises RequestError where the edit is wrong, MediaError where a file is.
+    """
+    files = _probed(montage, sources)
+    scene = make_scene(montage, files, quality=quality, resolution=resolution)
+    merged = plain_merge(montage, files, output, quality=quality, resolution=resolution)
+    if merged is not None:
+        return plan_merge(merged, settings)
+    return plan_montage(montage, scene, output, settings)
 
 
 def _probed(montage: Montage, sources: Mapping[str, str]) -> dict[str, MediaInfo]:

@@ -97,6 +97,45 @@ def test_a_session_is_edited_and_rendered_here(avpipe: CommandLine) -> None:
     assert names(avpipe.folder) == {"camera.mp4", "lofi.wav", "out.mp4"}
 
 
+def test_the_plan_of_an_edit_says_what_the_export_does(avpipe: CommandLine) -> None:
+    said = asked(avpipe, 'add the text "Hi" for the first second', "camera.mp4", "lofi.wav")
+    found = avpipe("plan", "--json").json
+    assert found["schema"] == "avpipe.edit_plan/1"
+    assert found["inputs"] == [str(avpipe.folder / "camera.mp4")]
+    assert (found["video"], found["audio"]) == ("encode", "copy")
+    assert found["encoded"] == [{"first": 0, "count": 30}]
+    assert found["output"] == {
+        "path": str(avpipe.folder / "camera.export.mp4"),
+        "duration_s": 4.0,
+        "width": 160,
+        "height": 90,
+        "frames": 100,
+    }
+    people = avpipe("plan", "--session", said["session_id"])
+    assert "frames 0-29 of 100 are encoded, all else is copied" in people.out
+    assert names(avpipe.folder) == {"camera.mp4", "lofi.wav"}
+    assert "frames 0-29 of 100 are encoded, all else is copied" in avpipe("ask", "export").err
+
+    asked(avpipe, "mute it and speed it up 2x")
+    assert "all 50 frames and the sound are encoded" in avpipe("plan").out
+    asked(avpipe, "replace the audio with lofi.wav", "camera.mp4", "lofi.wav", "--new")
+    assert avpipe("plan", "--json").json["schema"] == "avpipe.plan/1"  # a plain merge
+
+
+def test_a_plan_without_files_has_to_be_of_an_edit(avpipe: CommandLine) -> None:
+    assert "nothing to export" in avpipe("plan").error
+    for arguments, told in (
+        (("camera.mp4",), "AUDIO"),
+        (("--sync", "start"), "--sync is for a merge"),
+        (("camera.mp4", "lofi.wav", "--session", "local-1"), "--session"),
+        (("--session", "local-00000000"), "no session"),
+    ):
+        ran = avpipe("plan", *arguments)
+        assert (ran.code, told in ran.err) == (2, True), ran.err
+    away = avpipe.with_env(NEMO_TOKEN="given")
+    assert "at a service" in away("plan").error
+
+
 def test_what_is_not_understood_changes_nothing(avpipe: CommandLine) -> None:
     before = asked(avpipe, "upload", "camera.mp4")
     said = asked(avpipe, "cut the first 2 seconds and paint the sky green", code=2)

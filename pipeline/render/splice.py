@@ -14,6 +14,7 @@ from avpipe.codecs.scene_graph import SceneFiles, stretch_arguments
 from avpipe.codecs.stretches import Stretch
 from avpipe.errors import ChildFailedError
 from avpipe.plan.splice import FrameRun, copied_sound, frame_runs, splice_source
+from avpipe.recipe import Action
 from avpipe.scene import Scene, SoundLayer, window
 from avpipe.updates import Progress
 
@@ -27,6 +28,11 @@ class SplicePlan:
     parameter_id: int
     sound: SoundLayer | None
     """What is copied of the sound; None where that is encoded."""
+
+    @property
+    def audio(self) -> Action:
+        """Whether the sound is copied or encoded."""
+        return Action.ENCODE if self.sound is None else Action.COPY
 
     @property
     def encoded(self) -> int:
