@@ -234,6 +234,10 @@ LATER: tuple[Sentence, ...] = (
     ("响度调到 -16 LUFS", [Loudness(lufs=-16.0)]),
     ("刚才那一步不要了，退回去", [Undo()]),
     ("undo the last change", [Undo()]),
+    (
+        "前四秒加黄色大标题“你好”",
+        [AddTitle(text="你好", look=look(span=first(4), color="#ffff00", size=TextSize.LARGE))],
+    ),
     ("turn the music down to a third", [Volume(part=Part.MUSIC, gain=1 / 3, relative=False)]),
     ("fade the sound out over 2 seconds", [Fade(part=Part.ALL, out_s=2, seen=False)]),
     ("声音慢慢变小", [Fade(part=Part.ALL, out_s=1, seen=False)]),
