@@ -44,6 +44,7 @@ _PLACES = {Route.LOCAL: "here", Route.CLOUD: "in the cloud"}
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     video: str | None,
     audio: tuple[str, ...],
     plan_file: str | None,
