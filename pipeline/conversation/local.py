@@ -28,7 +28,7 @@ from avpipe.media import Alignment, MediaInfo, PictureKind
 from avpipe.montage.summary import in_order, summarise
 from avpipe.montage.values import Montage, TrackKind
 from avpipe.plan.edit import EditPlan
-from avpipe.plan.make import require_supported
+from avpipe.plan.supported import require_supported
 from avpipe.plan.values import Plan
 from avpipe.projects import OutdatedError, Project, Projects, States
 from avpipe.settings import Settings
