@@ -46,6 +46,18 @@ class Inputs:
         clip = self._clip("plain", "1920x1080", noise=3, bit_rate="4M")
         return self._repeated(clip, f"plain-{seconds}s.mp4", seconds // CLIP_S)
 
+    def sounding_video(self, seconds: int) -> Path:
+        """The plain video with the music as its sound."""
+        (video, music) = (self.plain_video(seconds), self.music_aac(seconds))
+
+        def write(part: Path) -> None:
+            self._ffmpeg(
+                *("-i", f"file:{video}", "-i", f"file:{music}", "-map", "0:v", "-map", "1:a"),
+                *("-c", "copy", "-shortest", "-movflags", "+faststart", f"file:{part}"),
+            )
+
+        return self._made(f"sounding-{seconds}s.mp4", write)
+
     def thin_video(self, seconds: int) -> Path:
         """A small H.264 video of a low bit rate: much index for few bytes."""
         clip = self._clip("thin", "320x180", noise=0, bit_rate="60k")

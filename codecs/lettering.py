@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 WIDEST = 0.92
 """Of a line, in canvas widths; longer ones are broken."""
+HIGHEST = 0.6
+"""Of all lines, in canvas heights; where there are more, they are drawn smaller."""
+SMALLEST = 4
+"""In pixels: no text is drawn smaller."""
 LINE_HEIGHT = 1.2
 OUTLINE = 0.06
 """The width of the edge, in sizes of the text."""
@@ -38,13 +42,15 @@ class _Line:
 
 
 def draw_text(text: str, style: TextStyle, canvas: tuple[int, int], target: str) -> Drawn:
-    """Draw a text as a PNG of its own size. Raises RequestError where a font cannot be used."""
+    """Draw a text as a PNG of its own size, which lies on the canvas as far as it fits there.
+
+    Raises RequestError where a font cannot be used.
+    """
     from PIL import Image, ImageDraw
 
     fonts = choose_fonts(text, style)
-    size = max(4, round(style.size * canvas[1]))
+    (size, lines) = _fitted(text, fonts, max(SMALLEST, round(style.size * canvas[1])), canvas)
     edge = max(1, round(size * OUTLINE)) if style.outline else 0
-    lines = list(_lines(text, fonts, size, WIDEST * canvas[0]))
     margin = edge + (round(size * BOX_MARGIN) if style.box else 2)
     height = _even(len(lines) * size * LINE_HEIGHT + 2 * margin + size * 0.3)
     width = _even(max(line.width for line in lines) + 2 * margin)
@@ -70,9 +76,29 @@ def draw_text(text: str, style: TextStyle, canvas: tuple[int, int], target: str)
     image.save(target, format="PNG", compress_level=1)
     return Drawn(
         path=target,
-        x=_even(style.x * canvas[0] - width / 2),
-        y=_even(style.y * canvas[1] - height / 2),
+        x=_inside(style.x * canvas[0] - width / 2, width, canvas[0]),
+        y=_inside(style.y * canvas[1] - height / 2, height, canvas[1]),
     )
+
+
+def _fitted(
+    text: str, fonts: Typesetting, size: int, canvas: tuple[int, int]
+) -> tuple[int, list[_Line]]:
+    """The lines of a text, and the size at which they fit on the canvas; that one or a smaller."""
+    while True:
+        lines = list(_lines(text, fonts, size, WIDEST * canvas[0]))
+        wide = max(line.width for line in lines) > WIDEST * canvas[0]
+        high = len(lines) * size * LINE_HEIGHT > HIGHEST * canvas[1] and len(lines) > 1
+        if size <= SMALLEST or not (wide or high):
+            return size, lines
+        size = max(SMALLEST, min(size - 1, round(size * 0.95)))
+
+
+def _inside(start: float, length: int, canvas: int) -> int:
+    """An even place from which a length lies on the canvas; where it is longer, in the middle."""
+    if length > canvas:
+        return _even((canvas - length) / 2)
+    return min(max(0, _even(start)), (canvas - length) // 2 * 2)
 
 
 def _lines(text: str, fonts: Typesetting, size: int, widest: float) -> Iterator[_Line]:

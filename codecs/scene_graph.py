@@ -105,8 +105,13 @@ def stretch_arguments(scene: Scene, files: SceneFiles, parameter_id: int, target
     return arguments_of(output.global_args("-copyts").overwrite_output())
 
 
-def joined_arguments(scene: Scene, picture: str, sound: str, target: str) -> list[str]:
-    """The arguments that put a finished picture and a finished sound into the output."""
+def joined_arguments(
+    scene: Scene, picture: str, files: SceneFiles, copied: SoundLayer | None, target: str
+) -> list[str]:
+    """The arguments that put a finished picture and its sound into the output.
+
+    The sound is that of a source, which begins where the output does, or was made before.
+    """
     options: dict[str, Any] = {
         "f": "mp4",
         "c": "copy",
@@ -120,9 +125,21 @@ def joined_arguments(scene: Scene, picture: str, sound: str, target: str) -> lis
         options["metadata"] = f"title={scene.title}"
     streams = (
         ffmpeg.input(source_url(picture), f="mov")["v:0"],
-        ffmpeg.input(source_url(sound), f="mov")["a:0"],
+        _finished_sound(scene, files, copied),
     )
-    return arguments_of(ffmpeg.output(*streams, target, **options).overwrite_output())
+    node = ffmpeg.output(*streams, target, **options).global_args("-copyts")
+    return arguments_of(node.overwrite_output())
+
+
+def _finished_sound(scene: Scene, files: SceneFiles, copied: SoundLayer | None) -> Any:
+    """The encoded sound of the output, from its start on."""
+    if copied is None:
+        return ffmpeg.input(source_url(str(files.sound)), f="mov")["a:0"]
+    info = scene.inputs[copied.source]
+    audio = next(stream for stream in info.audio if stream.index == copied.stream)
+    shift = seconds_text(-(audio.start or Fraction(0)))
+    node = ffmpeg.input(source_url(info.path), f=info.container, itsoffset=shift)
+    return node[str(copied.stream)]
 
 
 def sound_arguments(scene: Scene, target: str, level: Level) -> list[str]:

@@ -6,21 +6,25 @@ import os
 import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from avpipe.codecs import isolate
 from avpipe.files import require_files, require_output
 from avpipe.media import MediaInfo
 from avpipe.montage.values import Montage, TrackKind
+from avpipe.plan.edit import EditPlan
 from avpipe.plan.plain import plain_merge
 from avpipe.plan.scene import make_scene
 from avpipe.plan.supported import require_supported
+from avpipe.plan.values import Plan
 from avpipe.recipe import Quality
-from avpipe.render.montage import render_montage
+from avpipe.render.montage import plan_montage, render_montage
+from avpipe.render.scene import COPIED_SOUND
 from avpipe.scene import Scene
 from avpipe.settings import Settings
 from avpipe.updates import Done, OutputFacts, Started, Update
-from avpipe.workflow import merge
+from avpipe.workflow import merge, plan_merge
 
 
 def render_timeline(
@@ -52,7 +56,30 @@ def render_timeline(
     with closing(steps):
         checks = yield from steps
     facts = _facts(scene, output)
-    yield Done.of_edit(facts, checks, route="local", elapsed_s=time.monotonic() - began)
+    done = Done.of_edit(facts, checks, route="local", elapsed_s=time.monotonic() - began)
+    copied = any(check.name == COPIED_SOUND for check in checks)
+    yield replace(done, audio="copy") if copied else done
+
+
+def plan_timeline(
+    montage: Montage,
+    sources: Mapping[str, str],
+    output: str,
+    settings: Settings,
+    *,
+    quality: Quality = Quality.STANDARD,
+    resolution: str = "1080p",
+) -> EditPlan | Plan:
+    """What `render_timeline` would do; of an edit that is a plain merge the plan of that.
+
+    Raises RequestError where the edit is wrong, MediaError where a file is.
+    """
+    files = _probed(montage, sources)
+    scene = make_scene(montage, files, quality=quality, resolution=resolution)
+    merged = plain_merge(montage, files, output, quality=quality, resolution=resolution)
+    if merged is not None:
+        return plan_merge(merged, settings)
+    return plan_montage(montage, scene, output, settings)
 
 
 def _probed(montage: Montage, sources: Mapping[str, str]) -> dict[str, MediaInfo]:

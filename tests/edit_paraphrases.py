@@ -47,6 +47,8 @@ from avpipe.edits.values import (
     Volume,
 )
 
+YELLOW = look(span=first(4), place=Place.TOP_LEFT, color="#ffff00", size=TextSize.LARGE)
+
 PARAPHRASES: tuple[Sentence, ...] = (
     # cutting
     ("Could you chop off the first three seconds for me?", [Cut(spans=(first(3),))]),
@@ -176,3 +178,69 @@ PARAPHRASES: tuple[Sentence, ...] = (
     ("let the picture come up from black over two seconds", [Fade(part=Part.ALL, in_s=2)]),
     ("crossfade between the clips, half a second", [CrossFade(length_s="1/2")]),
 )
+
+LATER: tuple[Sentence, ...] = (
+    ("get rid of the opening three seconds", [Cut(spans=(first(3),))]),
+    ("I only want the bit between 0:20 and 0:45", [Keep(spans=(between(20, 45),))]),
+    ("chop off everything after one minute", [Cut(spans=(from_on(60),))]),
+    ("lose the final 4 seconds please", [Cut(spans=(last(4),))]),
+    ("could you make the whole thing run twice as fast", [Speed(factor="2")]),
+    ("play it at half speed", [Speed(factor="1/2")]),
+    (
+        "the music is too loud, bring it down to a quarter",
+        [Volume(part=Part.MUSIC, gain=0.25, relative=False)],
+    ),
+    ("kill the sound", [Mute(part=Part.ALL)]),
+    ("silence the original audio", [Mute(part=Part.VIDEO_SOUND)]),
+    ("let the picture fade to black over the last two seconds", [Fade(part=Part.ALL, out_s=2)]),
+    ("ease the music in over 3 seconds", [Fade(part=Part.MUSIC, in_s=3)]),
+    ("put lofi.mp3 underneath at 20 percent", [AddMusic(file=file("lofi.mp3"), gain=0.2)]),
+    (
+        'slap a caption reading "Day One" at the bottom from 2s to 6s',
+        [AddTitle(text="Day One", look=look(span=between(2, 6), place=Place.BOTTOM))],
+    ),
+    (
+        'stick "Hello there" in big yellow letters in the top left corner'
+        " for the first four seconds",
+        [AddTitle(text="Hello there", look=YELLOW)],
+    ),
+    ("I need this for Instagram Reels", [Aspect(width=9, height=16)]),
+    ("turn it into a square", [Aspect(width=1, height=1)]),
+    ("make it a 720p file", [Resolution(short_side=720)]),
+    ("swap the soundtrack for talk.wav", [ReplaceAudio(file=file("talk.wav"))]),
+    ("bring the loudness to -16 LUFS", [Loudness(lufs=-16.0)]),
+    ("take back the last change", [Undo()]),
+    ("把开头的三秒去掉", [Cut(spans=(first(3),))]),
+    ("我只要第20秒到第45秒之间的部分", [Keep(spans=(between(20, 45),))]),
+    ("一分钟以后的都不要了", [Cut(spans=(from_on(60),))]),
+    ("结尾四秒剪掉吧", [Cut(spans=(last(4),))]),
+    ("整段加快一倍", [Speed(factor="2")]),
+    ("放慢到一半的速度", [Speed(factor="1/2")]),
+    ("背景音乐太吵了，调到四分之一", [Volume(part=Part.MUSIC, gain=0.25, relative=False)]),
+    ("把声音关掉", [Mute(part=Part.ALL)]),
+    ("原声不要了", [Mute(part=Part.VIDEO_SOUND)]),
+    ("最后两秒画面渐渐变黑", [Fade(part=Part.ALL, out_s=2)]),
+    ("音乐用三秒慢慢进来", [Fade(part=Part.MUSIC, in_s=3)]),
+    ("用 lofi.mp3 垫个底，音量两成", [AddMusic(file=file("lofi.mp3"), gain=0.2)]),
+    (
+        "在第2到第6秒底部打上字幕“第一天”",
+        [AddTitle(text="第一天", look=look(span=between(2, 6), place=Place.BOTTOM))],
+    ),
+    ("前四秒左上角放黄色大字“你好”", [AddTitle(text="你好", look=YELLOW)]),
+    ("我要发抖音用的竖版", [Aspect(width=9, height=16)]),
+    ("改成正方形画面", [Aspect(width=1, height=1)]),
+    ("分辨率降到720p", [Resolution(short_side=720)]),
+    ("音轨换成 talk.wav", [ReplaceAudio(file=file("talk.wav"))]),
+    ("响度调到 -16 LUFS", [Loudness(lufs=-16.0)]),
+    ("刚才那一步不要了，退回去", [Undo()]),
+    ("undo the last change", [Undo()]),
+    (
+        "前四秒加黄色大标题“你好”",
+        [AddTitle(text="你好", look=look(span=first(4), color="#ffff00", size=TextSize.LARGE))],
+    ),
+    ("turn the music down to a third", [Volume(part=Part.MUSIC, gain=1 / 3, relative=False)]),
+    ("fade the sound out over 2 seconds", [Fade(part=Part.ALL, out_s=2, seen=False)]),
+    ("声音慢慢变小", [Fade(part=Part.ALL, out_s=1, seen=False)]),
+    ("fade out the sound of everything", [Fade(part=Part.ALL, out_s=1, seen=False)]),
+)
+"""Forty written later in the same way, and what they led to."""

@@ -384,6 +384,8 @@ NOT_UNDERSTOOD: tuple[str, ...] = (
     "make the first clip louder",
     "make it black and white",
     "fade out over the first 3 seconds",
+    "trim it down to a third",
+    "把视频缩到四分之一",
     "把第一段的声音关掉",
     "怎么加标题",
     "rotate it by 90 degrees",

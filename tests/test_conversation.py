@@ -18,6 +18,7 @@ from commands import LIMIT_S, CommandLine, names
 from fake_nemo import FakeNemo, Fault
 from measure import flash_times, level_db, stream_extents
 from media_factory import make_audio, make_video
+from server_world import Server
 
 from avpipe.codecs.isolate import probe_files
 from avpipe.errors import RequestError
@@ -95,6 +96,45 @@ def test_a_session_is_edited_and_rendered_here(avpipe: CommandLine) -> None:
     assert (again.code, "exists" in again.error) == (2, True)
     assert avpipe("ask", "export it", "-o", "camera.mp4", "-y").code == 2
     assert names(avpipe.folder) == {"camera.mp4", "lofi.wav", "out.mp4"}
+
+
+def test_the_plan_of_an_edit_says_what_the_export_does(avpipe: CommandLine) -> None:
+    said = asked(avpipe, 'add the text "Hi" for the first second', "camera.mp4", "lofi.wav")
+    found = avpipe("plan", "--json").json
+    assert found["schema"] == "avpipe.edit_plan/1"
+    assert found["inputs"] == [str(avpipe.folder / "camera.mp4")]
+    assert (found["video"], found["audio"]) == ("encode", "copy")
+    assert found["encoded"] == [{"first": 0, "count": 30}]
+    assert found["output"] == {
+        "path": str(avpipe.folder / "camera.export.mp4"),
+        "duration_s": 4.0,
+        "width": 160,
+        "height": 90,
+        "frames": 100,
+    }
+    people = avpipe("plan", "--session", said["session_id"])
+    assert "frames 0-29 of 100 are encoded, all else is copied" in people.out
+    assert names(avpipe.folder) == {"camera.mp4", "lofi.wav"}
+    assert "frames 0-29 of 100 are encoded, all else is copied" in avpipe("ask", "export").err
+
+    asked(avpipe, "mute it and speed it up 2x")
+    assert "all 50 frames and the sound are encoded" in avpipe("plan").out
+    asked(avpipe, "replace the audio with lofi.wav", "camera.mp4", "lofi.wav", "--new")
+    assert avpipe("plan", "--json").json["schema"] == "avpipe.plan/1"  # a plain merge
+
+
+def test_a_plan_without_files_has_to_be_of_an_edit(avpipe: CommandLine) -> None:
+    assert "nothing to export" in avpipe("plan").error
+    for arguments, told in (
+        (("camera.mp4",), "AUDIO"),
+        (("--sync", "start"), "--sync is for a merge"),
+        (("camera.mp4", "lofi.wav", "--session", "local-1"), "--session"),
+        (("--session", "local-00000000"), "no session"),
+    ):
+        ran = avpipe("plan", *arguments)
+        assert (ran.code, told in ran.err) == (2, True), ran.err
+    away = avpipe.with_env(NEMO_TOKEN="given")
+    assert "at a service" in away("plan").error
 
 
 def test_what_is_not_understood_changes_nothing(avpipe: CommandLine) -> None:
@@ -180,6 +220,24 @@ def test_the_same_against_a_service(avpipe: CommandLine, nemo: FakeNemo) -> None
     assert asked(remote, "show tracks", "--route", "local")["timeline"] == []
 
 
+def test_the_same_against_a_server_of_ones_own(tmp_path: Path, avpipe: CommandLine) -> None:
+    with Server(folder=tmp_path / "server").running() as server:
+        remote = avpipe.with_env(NEMO_API_URL=server.url, **SHORT)
+        assert remote("cloud", "connect").code == 0
+        first = asked(remote, "cut the first 2 seconds", "camera.mp4")
+        assert [(e["kind"], e["end_s"]) for e in first["timeline"]] == [("video", 2.0)]
+        titled = asked(remote, "加标题“你好”")
+        assert [e["name"] for e in titled["timeline"] if e["kind"] == "text"] == ["你好"]
+        assert asked(remote, "undo")["timeline"] == first["timeline"]
+        assert "camera (0-2s" in remote("ask", "show tracks").out
+        assert asked(remote, "credits")["action"] == "credits"
+        assert "at a service" in remote("plan").error
+        asked(remote, "export", "-o", "out.mp4")
+    (flash,) = flash_times(avpipe.folder / "out.mp4")
+    assert float(flash) == pytest.approx(1, abs=0.05)
+    assert not any("local-" in str(said["session_id"]) for said in (first, titled))
+
+
 def test_an_export_that_the_service_blocks(avpipe: CommandLine, nemo: FakeNemo) -> None:
     remote = avpipe.with_env(NEMO_API_URL=nemo.url, **SHORT)
     remote("cloud", "connect")
@@ -227,6 +285,40 @@ class Terminal:
 
     def type(self, text: str) -> None:
         os.write(self.side, text.encode())
+
+
+def test_a_conversation_on_a_terminal(avpipe: CommandLine) -> None:
+    """Files are dropped as terminals write them; what was said comes back with the arrow up."""
+    source = avpipe.folder / "my clip (1).mp4"
+    (avpipe.folder / "camera.mp4").rename(source)
+    written = str(source).replace(" ", r"\ ").replace("(", r"\(").replace(")", r"\)")
+    terminal = Terminal(avpipe.with_env(TERM="xterm"))
+    try:
+        for dropped in (f"{written} ", f"'{source}'", source.as_uri()):
+            terminal.until("avpipe> ")
+            terminal.type(f"{dropped}\n")
+            terminal.until("added my clip (1).mp4.")
+            terminal.until("Timeline (1 track): 1. Video: my clip (1) (0-4s)")
+        for said, answered in (
+            ("cut the first second", "(0-3s)"),
+            ("undo", "(0-4s)"),
+            ("\x1b[A\x1b[A", "(0-3s)"),
+            ("show tracks", "Timeline (1 track): 1. Video: my clip (1) (0-3s)"),
+            ("mute it and speed it up 2x", "(0-1.5s"),
+            ("export", "%"),  # the progress
+        ):
+            terminal.until("avpipe> ")
+            terminal.type(f"{said}\n")
+            terminal.until(answered)
+        terminal.until("my clip _1_.export.mp4: 0:01.5")
+        terminal.until("avpipe> ")
+        terminal.type("\x04")
+        assert terminal.process.wait(LIMIT_S) == 0
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
+        os.close(terminal.side)
+    assert "my clip _1_.export.mp4" in names(avpipe.folder)
 
 
 def test_ctrl_c_ends_the_wait_and_not_the_work(avpipe: CommandLine, nemo: FakeNemo) -> None:

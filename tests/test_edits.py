@@ -237,6 +237,13 @@ def test_fades(talk: Talk) -> None:
         talk.say("fade the music out")
 
 
+def test_a_fade_of_the_sound_leaves_the_picture(talk: Talk) -> None:
+    said = talk.say("fade the sound out over 2 seconds")
+    (clip,) = talk.clips(TrackKind.VIDEO)
+    assert (clip.fade_out, clip.vanish) == (2, 0)
+    assert "the sound fades out for 2 s" in said.text
+
+
 def test_titles(talk: Talk) -> None:
     talk.say('add a title "A" at the top in red', 'add a title "B"')
     (first, second) = talk.clips(TrackKind.TEXT)

@@ -37,16 +37,17 @@ def sources(folder: Path) -> dict[str, str]:
     spec = {"duration": 10, "rate": RATE, "gop": GOP, "b_frames": 3, "flashes": range(1, 10)}
     make_video(folder / "closed.mp4", **spec)
     make_video(folder / "late.mkv", start=2, audio_start=2, **spec)
+    make_video(folder / "behind.mp4", audio_start=Fraction(1, 2), **spec)
     opened = {"x264-params": "open-gop=1:keyint=25:min-keyint=25:scenecut=0"}
     make_video(folder / "open.mp4", **spec, codec_options=opened)
-    names = ("closed.mp4", "late.mkv", "open.mp4")
+    names = ("closed.mp4", "late.mkv", "behind.mp4", "open.mp4")
     return {name: str(folder / name) for name in names}
 
 
-def copied(updates: Sequence[Update]) -> int | None:
+def copied(updates: Sequence[Update], what: str = "copied_frames") -> Any:
     done = updates[-1]
     assert isinstance(done, Done)
-    return next((check.value for check in done.checks if check.name == "copied_frames"), None)
+    return next((check.value for check in done.checks if check.name == what), None)
 
 
 @both_ffmpegs
@@ -54,14 +55,18 @@ def copied(updates: Sequence[Update]) -> int | None:
 def test_a_title_over_the_first_second_encodes_that_second(
     folder: Path, sources: dict[str, str], source: str, ffmpeg: str
 ) -> None:
+    mp4 = source.endswith(".mp4")
     montage = edit(clip(source, 0, 10), texts=[title("HHHH", 0, 0.8, size=0.3)])
     (output, updates) = render(montage, sources, folder / f"title-{ffmpeg}.mp4", ffmpeg)
     assert copied(updates) == 225
     (note,) = [update for update in updates if isinstance(update, Note)]
     assert (note.code, note.message) == (
         "smart_render",
-        "frames 0-24 of 250 are encoded, the others are copied",
+        f"frames 0-24 of 250 are encoded, {'all else is' if mp4 else 'the others are'} copied",
     )
+    assert copied(updates, "copied_sound") is (True if mp4 else None)
+    if mp4:
+        assert payloads(output, "audio") == payloads(Path(sources[source]), "audio")
     assert payloads(output, "video")[25:] == payloads(Path(sources[source]), "video")[25:]
     assert [frame.number for frame in shown_frames(output)] == list(range(250))
     made = frames(output)
@@ -83,6 +88,30 @@ def test_a_cut_encodes_what_its_edges_leave_of_a_group(
     original = frames(Path(sources["closed.mp4"]))[wanted]
     assert np.abs(frames(output) - original).mean(axis=(1, 2, 3)).max() < 3
     assert click_times(output) == pytest.approx([0.6, 1.6, 2.6, 3.2, 4.2, 5.2, 6.2], abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("source", "end", "sound", "is_copied"),
+    [
+        ("closed.mp4", 6.6, {}, True),
+        ("closed.mp4", 10, {"volume": 0.5}, None),
+        ("behind.mp4", 10, {}, None),
+    ],
+    ids=["cut at its end", "quieter", "begins after its picture"],
+)
+def test_sound_is_copied_where_nothing_is_done_to_it(
+    folder: Path,
+    sources: dict[str, str],
+    source: str,
+    end: float,
+    sound: dict[str, float],
+    is_copied: bool | None,
+) -> None:
+    montage = edit(clip(source, 0, end, **sound), texts=[title("H", 0, 0.8)])
+    (output, updates) = render(montage, sources, folder / "sound.mp4")
+    assert copied(updates, "copied_sound") is is_copied
+    heard = click_times(Path(sources[source]))
+    assert click_times(output) == pytest.approx(heard[heard < end], abs=0.0005)
 
 
 def test_players_are_told_of_both_parameter_sets(folder: Path, sources: dict[str, str]) -> None:

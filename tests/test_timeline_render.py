@@ -17,6 +17,7 @@ from merging import AUDIO_FRAME, FFMPEGS, both_ffmpegs, merge, track_ends
 from numpy.typing import NDArray
 from PIL import Image
 
+from avpipe.codecs.lettering import draw_text
 from avpipe.errors import InputMissingError, RequestError, WrongMediaError
 from avpipe.montage.values import (
     Canvas,
@@ -326,6 +327,28 @@ def test_a_title_stands_where_and_when_it_should(
     red = shown[25:38, :, :, 0].max(axis=(1, 2))
     assert all(after > before for before, after in pairwise(red[:12]))
     assert is_colour(shown[60, 100:], GREEN)
+
+
+@pytest.mark.parametrize(
+    ("text", "style"),
+    [
+        ("a rather long line that has to be broken again and again to fit", {"y": 0.88}),
+        ("Rindfleischetikettierungsüberwachung", {}),
+        ("corner", {"x": 0.02, "y": 0.02}),
+    ],
+)
+def test_a_text_lies_on_a_narrow_canvas_as_a_whole(
+    folder: Path, text: str, style: dict[str, float]
+) -> None:
+    canvas = (480, 854)
+    target = str(folder / "narrow.png")
+    drawn = draw_text(text, TextStyle(size=0.1, **style), canvas, target)
+    with Image.open(target) as picture:
+        (left, top, right, bottom) = picture.getchannel("A").getbbox() or (0, 0, 0, 0)
+        assert 0 < left < right < picture.width  # nothing of a letter is cut
+        assert 0 < top < bottom < picture.height
+        assert 0 <= drawn.x <= canvas[0] - picture.width
+        assert 0 <= drawn.y <= canvas[1] - picture.height
 
 
 def test_a_text_has_the_colour_that_was_asked_for(folder: Path, sources: dict[str, str]) -> None:

@@ -107,8 +107,17 @@ def _dropped(text: str) -> tuple[str, ...]:
         words = shlex.split(text)
     except ValueError:
         return ()
-    paths = tuple(os.path.expanduser(word.removeprefix("file://")) for word in words)  # noqa: PTH111
+    paths = tuple(map(_path, words))
     return paths if all(map(os.path.isfile, paths)) else ()
+
+
+def _path(word: str) -> str:
+    """The path of a word; some terminals write a `file://` address, with its blanks as %20."""
+    from urllib.parse import unquote, urlsplit
+
+    if word.startswith("file://"):
+        return unquote(urlsplit(word).path)
+    return os.path.expanduser(word)  # noqa: PTH111
 
 
 class _Work:

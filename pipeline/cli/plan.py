@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from avpipe import jsonform
 from avpipe.cli.options import json_option, merge_options, request_of
 from avpipe.cli.output import (
     print_json,
+    printable,
     settings,
     shown_path,
     shown_size,
     shown_time,
 )
+from avpipe.cli.session import plan_session
 from avpipe.files import require_files, require_target
 from avpipe.media import Alignment, AlignmentMethod
+from avpipe.plan.edit import EditPlan
 from avpipe.plan.values import Plan, Route
 from avpipe.render.workspace import write_whole
 from avpipe.workflow import plan_merge
@@ -29,24 +33,40 @@ _PLACES = {Route.LOCAL: "here", Route.CLOUD: "in the cloud"}
 
 
 @click.command("plan")
-@click.argument("video", type=click.Path())
-@click.argument("audio", nargs=-1, required=True, type=click.Path())
+@click.argument("video", required=False, type=click.Path())
+@click.argument("audio", nargs=-1, type=click.Path())
 @click.option("-o", "plan_file", type=click.Path(), help="Save the plan for merge --plan.")
-@click.option("--output", type=click.Path(), help="Where the merge will write.")
+@click.option("--output", type=click.Path(), help="Where the merge or export will write.")
+@click.option("--session", "named", metavar="ID", help="Of a local session. [default: the newest]")
 @merge_options
 @click.option("-y", "--overwrite", is_flag=True, help="Replace a plan file that is there.")
 @json_option
+@click.pass_context
 def command(
-    video: str,
+    context: click.Context,
+    /,
+    video: str | None,
     audio: tuple[str, ...],
     plan_file: str | None,
     output: str | None,
+    named: str | None,
     overwrite: bool,
     as_json: bool,
     debug: bool,
     **values: Any,
 ) -> None:
-    """Say what a merge of VIDEO and AUDIO would do, and why; nothing is made."""
+    """Say what a merge of VIDEO and AUDIO would do, and why; nothing is made.
+
+    Without files: what the export of the session's edit would do here, and which frames of it
+    would be encoded.
+    """
+    if video is None:
+        _require_only(context, ("output", "named", "as_json", "debug"))
+        show_edit_plan(plan_session(named, output), as_json=as_json)
+        return
+    if not audio or named is not None:
+        wrong = "--session goes without files" if audio else "Missing argument 'AUDIO...'."
+        raise click.UsageError(wrong, context)
     saved = None if plan_file is None else Path(plan_file).absolute()
     if saved is not None:
         require_files((video, *audio))
@@ -55,6 +75,32 @@ def command(
     if saved is not None:
         write_whole(saved, jsonform.dumps(plan, indent=2) + "\n", overwrite=overwrite)
     show_plan(plan, as_json=as_json)
+
+
+def _require_only(context: click.Context, usable: tuple[str, ...]) -> None:
+    """Raise UsageError where an option was given that only a merge has."""
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if given and option.name not in usable:
+            raise click.UsageError(
+                f"{option.opts[-1]} is for a merge: give it VIDEO and AUDIO", context
+            )
+
+
+def show_edit_plan(plan: EditPlan | Plan, *, as_json: bool) -> None:
+    """Print what an export would do; an edit that is a plain merge is shown as that."""
+    if isinstance(plan, Plan):
+        show_plan(plan, as_json=as_json)
+        return
+    if as_json:
+        print_json(plan)
+        return
+    (output, size) = (plan.output, f"{plan.output.width}x{plan.output.height}")
+    click.echo(f"{shown_path(output.path)}: {shown_time(output.duration_s)}, {size}")
+    click.echo(printable(plan.summary))
+    click.echo(plan.words)
+    for note in plan.notes:
+        click.echo(f"note: {printable(note.message)}")
 
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:

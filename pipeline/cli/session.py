@@ -11,10 +11,13 @@ import click
 from avpipe import jsonform
 from avpipe.cli.output import printable, settings, tell
 from avpipe.cli.show import Presenter
+from avpipe.errors import RequestError
 from avpipe.updates import Note, Started, Update
 
 if TYPE_CHECKING:  # imported where a session is opened, not by the help
     from avpipe.conversation.values import Answer, Question
+    from avpipe.plan.edit import EditPlan
+    from avpipe.plan.values import Plan
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 SCHEMA = "avpipe.cloud/1"
@@ -66,6 +69,25 @@ def open_session(route: str, named: str | None, *, fresh: bool) -> Iterator[Sess
 
     with Projects(current.state_dir) as projects:
         yield LocalSession(projects, current, named, fresh=fresh)
+
+
+def plan_session(named: str | None, output: str | None) -> EditPlan | Plan:
+    """What an export of the session in use would do here.
+
+    Raises RequestError where the session in use is at a service, which alone knows.
+    """
+    from avpipe.cloud.reach import is_connected
+    from avpipe.conversation.local import LocalSession
+    from avpipe.projects import Projects
+
+    current = settings()
+    if named is None and is_connected(current):
+        raise RequestError(
+            "the session in use is at a service, which does not say what it encodes",
+            hint="avpipe plan --session local-…",
+        )
+    with Projects(current.state_dir) as projects:
+        return LocalSession(projects, current, named).plan(output)
 
 
 def _tell_note(note: Note) -> None:

@@ -27,11 +27,13 @@ from avpipe.intent import Action, action_of, files_named
 from avpipe.media import Alignment, MediaInfo, PictureKind
 from avpipe.montage.summary import in_order, summarise
 from avpipe.montage.values import Montage, TrackKind
+from avpipe.plan.edit import EditPlan
 from avpipe.plan.supported import require_supported
+from avpipe.plan.values import Plan
 from avpipe.projects import OutdatedError, Project, Projects, States
 from avpipe.settings import Settings
 from avpipe.updates import Done, Update
-from avpipe.workflow_timeline import render_timeline
+from avpipe.workflow_timeline import plan_timeline, render_timeline
 
 ATTEMPTS = 5
 """How often an edit is made again because another process was faster."""
@@ -76,6 +78,14 @@ class LocalSession:
                 return (yield from self._exported(project, question, self._told(project, action)))
             case Action.EDIT:
                 return (yield from self._edited(question, added))
+
+    def plan(self, output: str | None = None) -> EditPlan | Plan:
+        """What an export would do. Raises NothingToExportError, RequestError or MediaError."""
+        project = self._projects.load(self._name)
+        montage = project.states.montage
+        _require_something(montage)
+        path = os.path.abspath(output or default_output(montage))  # noqa: PTH100
+        return plan_timeline(montage, _sources(project), path, self._settings)
 
     def _named_files(self, question: Question, action: Action) -> tuple[str, ...]:
         """The files to add: those given, and those that exist under a path in the text."""
@@ -151,15 +161,11 @@ class LocalSession:
         self, project: Project, question: Question, answer: Answer
     ) -> Generator[Update, None, Answer]:
         montage = project.states.montage
-        if not any(track.clips for track in montage.tracks):
-            raise NothingToExportError(
-                "the session's timeline is empty: there is nothing to export",
-                hint='give files: avpipe ask "merge this audio and video" VIDEO AUDIO',
-            )
+        _require_something(montage)
         if action_of(question.text) is Action.EXPORT:
             montage = as_exported(question.text, montage, _session_files(project))
         output = os.path.abspath(question.output or default_output(montage))  # noqa: PTH100
-        sources = {file.source: file.info.path for file in project.files}
+        sources = _sources(project)
         require_output(Path(output), list(sources.values()), overwrite=question.overwrite)
         updates = render_timeline(
             montage, sources, output, self._settings, overwrite=question.overwrite
@@ -182,6 +188,18 @@ class LocalSession:
             summary="" if action is Action.STATE else summarise(montage),
             files=files,
         )
+
+
+def _require_something(montage: Montage) -> None:
+    if not any(track.clips for track in montage.tracks):
+        raise NothingToExportError(
+            "the session's timeline is empty: there is nothing to export",
+            hint='give files: avpipe ask "merge this audio and video" VIDEO AUDIO',
+        )
+
+
+def _sources(project: Project) -> dict[str, str]:
+    return {file.source: file.info.path for file in project.files}
 
 
 def default_output(montage: Montage) -> str:

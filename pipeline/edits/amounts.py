@@ -50,7 +50,7 @@ TIME = (
     rf"|{_IN_MINUTES}(?:{_NEXT}{_IN_SECONDS})?"
     rf"|{_IN_SECONDS})(?:\s+and\s+a\s+half)?)"
 )
-_HAN_SHARE = r"[一二三四五六七八九十\d]+分之[一二三四五六七八九十百\d]+"
+HAN_SHARE = r"[一二三四五六七八九十\d]+分之[一二三四五六七八九十百\d]+"
 PERCENT = rf"(?:{NUMBER}\s*(?:%|percent\b|per\s+cent\b)|百分之{NUMBER})"
 DECIBELS = rf"(?:[-+−]?\s?{NUMBER}\s*(?:dbs?\b|decibels?\b|分贝))"
 LUFS = rf"(?:[-−]?\s?(?:minus\s+|负)?{NUMBER}\s*(?:lufs|lkfs)\b)"
@@ -58,7 +58,7 @@ TIMES = (
     rf"(?:{NUMBER}(?:\s+and\s+a\s+half)?\s*(?:x|×|times)(?![A-Za-z])"
     rf"|x\s?\d+(?:\.\d+)?(?![\d.])|{NUMBER}倍速?)"
 )
-SHARE = rf"(?:half|third|quarter|一半|半|{_HAN_SHARE})"
+SHARE = rf"(?:half|third|quarter|一半|半|{HAN_SHARE})"
 
 _HOUR, _MINUTE = Fraction(3600), Fraction(60)
 

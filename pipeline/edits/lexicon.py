@@ -38,7 +38,7 @@ _SMALL: tuple[Line, ...] = (
         r"|everything|this|that)"
         r"|under(?:neath)?|beneath|in\s+the\s+back(?:ground)?"
         r"|as\s+(?:a\s+)?background|as\s+(?:a\s+)?backing",
-        r"做背景|当背景|作为背景|垫底|衬底",
+        r"做背景|当背景|作为背景|垫个?底|衬个?底|打个?底",
     ),
     (
         C.PLATFORM,

@@ -164,9 +164,14 @@ LOOKS: tuple[Line, ...] = (
         C.TEXT_SIZE,
         TextSize.LARGE,
         r"big(?:ger)?|large(?:r)?|huge",
-        r"大字|大号|字大一点|字大|放大|大大的",
+        r"大字|大号|字大一点|字大|放大|大大的|大(?=的?(?:标题|字幕|文字))",
     ),
-    (C.TEXT_SIZE, TextSize.SMALL, r"small(?:er)?|tiny", r"小字|小号|字小一点|字小|缩小"),
+    (
+        C.TEXT_SIZE,
+        TextSize.SMALL,
+        r"small(?:er)?|tiny",
+        r"小字|小号|字小一点|字小|缩小|小(?=的?(?:标题|字幕|文字))",
+    ),
     (C.COLOR, None, r"colou?r|font\s+colou?r|text\s+colou?r", r"颜色|字体颜色"),
     (
         C.SAYS,

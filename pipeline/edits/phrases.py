@@ -14,6 +14,7 @@ from avpipe.edits import amounts
 from avpipe.edits.amounts import (
     CLOCK,
     DECIBELS,
+    HAN_SHARE,
     LUFS,
     NUMBER,
     PERCENT,
@@ -205,7 +206,7 @@ def _lengths() -> Iterator[Phrase]:
     yield C.LENGTH, rf"{_B}({TIME})\s+(?:long|in\s+length|total){_E}", lambda m: seconds_of(m[1])
     yield (
         C.LENGTH,
-        rf"(?:到|至|成|为|持续|显示|停留|时长为?|长度为?|时长)({TIME})(?:长|钟)?",
+        rf"(?:到|至|成|为|用|花|持续|显示|停留|时长为?|长度为?|时长)({TIME})(?:长|钟|的?时间)?",
         lambda match: seconds_of(match[1]),
     )
     yield C.TIME, rf"({TIME})(?:长|钟)?", lambda match: seconds_of(match[1])
@@ -304,6 +305,18 @@ def _levels() -> Iterator[Phrase]:
         rf"{_B}(?:at\s+|to\s+)?(?:an?|one)\s+({_FRACTIONS})\s+(?:of\s+)?(?:(?:the"
         rf"|its)\s+)?(?:volume|level|loudness){_E}",
         lambda match: Amount(factor=_FRACTION[match[1].lower()], way=Way.TO),
+    )
+    yield (
+        C.LEVEL,
+        rf"{_B}to\s+(?:an?\s+|one\s+)?({_FRACTIONS}){_E}"
+        rf"(?!\s+(?:the\s+|its\s+|an?\s+)?(?:speed|pace|rate|size|time|length|width|height"
+        rf"|{_UNIT_WORD}){_E})",
+        lambda match: Amount(factor=_FRACTION[match[1].lower()], way=Way.TO),
+    )
+    yield (
+        C.LEVEL,
+        rf"(?:(?:到|至|为|成)|(?<=[到至为成]))(?:原来的)?({HAN_SHARE})",
+        lambda match: Amount(factor=amounts.share_of(match[1]), way=Way.TO),
     )
     yield (
         C.LEVEL,

@@ -110,7 +110,8 @@ def fade(montage: Montage, edit: Fade) -> Told:
         for way, time in (("in", edit.in_s), ("out", edit.out_s))
         if time is not None
     ]
-    return with_tracks(montage, tracks), f"{edit.part.value} {' and '.join(said)}"
+    part = edit.part.value if edit.seen or edit.part is not Part.ALL else "the sound"
+    return with_tracks(montage, tracks), f"{part} {' and '.join(said)}"
 
 
 def _reaches(tracks: Sequence[Track], edit: Fade, length: Fraction) -> bool:
@@ -127,11 +128,11 @@ def _faded(track: Track, edit: Fade, length: Fraction) -> tuple[Clip, ...]:
     everything = edit.part is Part.ALL
     if edit.in_s is not None and (clips[0].start == 0 or not everything):
         clips[0] = replace(clips[0], fade_in=edit.in_s)
-        if everything and track.kind is TrackKind.VIDEO:
+        if everything and edit.seen and track.kind is TrackKind.VIDEO:
             clips[0] = replace(clips[0], appear=edit.in_s)
     if edit.out_s is not None and (clips[-1].end >= length or not everything):
         clips[-1] = replace(clips[-1], fade_out=edit.out_s)
-        if everything and track.kind is TrackKind.VIDEO:
+        if everything and edit.seen and track.kind is TrackKind.VIDEO:
             clips[-1] = replace(clips[-1], vanish=edit.out_s)
     return tuple(clips)
 

@@ -98,10 +98,9 @@ def fade(clause: Clause) -> Built:
         return None
     length = lengths[0] if lengths else FADE_S
     parts = parts_of(clause, Part.ALL) if clause.has(*HEARD, C.TITLE) else (Part.ALL,)
-    return [
-        Fade(part=part, in_s=length if comes else None, out_s=length if goes else None)
-        for part in parts
-    ]
+    seen = not clause.has(C.SOUND) or clause.has(C.VIDEO, C.EVERYTHING)
+    (in_s, out_s) = (length if comes else None, length if goes else None)
+    return [Fade(part=part, in_s=in_s, out_s=out_s, seen=seen) for part in parts]
 
 
 def _edge_length(span: Span) -> Fraction | None:

@@ -203,6 +203,8 @@ class Fade:
     in_s: Fraction | None = None
     """None to leave it as it is."""
     out_s: Fraction | None = None
+    seen: bool = True
+    """Whether of everything the picture fades too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

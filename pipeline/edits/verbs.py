@@ -11,6 +11,11 @@ from avpipe.edits.concepts import Concept, Line
 
 C = Concept
 
+_LAST_STEP = r"(?:the|my|our|that|your)\s+(?:very\s+)?(?:last|latest)\s+(?:change|edit|step|thing)"
+_GENTLY = r"(?:eas(?:e|es|ing)|glid(?:e|es|ing))(?=\s+(?:[\w']+\s+){0,4}?"
+"""What rises or falls slowly; after it stands which of the two."""
+_GENTLY_HAN = r"(?:慢慢|渐渐|逐渐|缓缓|徐徐|一点点)地?"
+
 VERBS: tuple[Line, ...] = (
     (
         C.MERGE,
@@ -126,10 +131,13 @@ VERBS: tuple[Line, ...] = (
     (
         C.UNDO,
         None,
-        r"undo|revert|roll\s*back|take\s+(?:that|it)\s+back|go\s+back(?:\s+a\s+step"
+        rf"(?:undo|revert|roll\s*back|take\s+back)(?:\s+{_LAST_STEP})?|step\s+back"
+        rf"|take\s+(?:that|it|{_LAST_STEP})\s+back"
+        rf"|(?:scrap|forget|reverse|drop|lose)\s+{_LAST_STEP}|go\s+back(?:\s+a\s+step"
         r"|\s+one\s+step)?"
         r"|(?:like|as)\s+(?:it\s+was\s+)?before|put\s+it\s+back",
-        r"撤销|撤回|撤消|取消上一步|回退|退回上一步|还原|上一步|恢复上一步|退一步",
+        r"撤销|撤回|撤消|取消上一步|回退|退回上一步|还原|上一步|恢复上一步|退一步|退回去|退回来|退回"
+        r"|(?:刚才|刚刚|上)的?(?:那|这)?一?步(?:的?操作|的?修改|的?改动)?(?:不要了?|不算了?|作废)",
     ),
     (
         C.NORMALIZE,
@@ -165,14 +173,16 @@ VERBS: tuple[Line, ...] = (
         None,
         r"fad(?:e|es|ing)[\s-]*in|fad(?:e|es|ing)\s+(?:up\s+)?from\s+black|fade\s+up"
         r"|fade-?in|(?:come|comes|coming|rise|start|open)\s+(?:up\s+"
-        r"|in\s+)?from\s+black",
-        r"淡入|渐入|渐显",
+        r"|in\s+)?from\s+black"
+        rf"|{_GENTLY}(?:in|up)\b)",
+        rf"淡入|渐入|渐显|{_GENTLY_HAN}(?:进来|进入|响起来?|出现|出来|显现|变亮|亮起来?|变大)",
     ),
     (
         C.FADE_OUT,
         None,
-        r"fad(?:e|es|ing)(?:[\s-]*(?:out|away|off|down)|\s+to\s+black)",
-        r"淡出|渐出|渐隐",
+        r"fad(?:e|es|ing)(?:[\s-]*(?:out|away|off|down)|\s+to\s+black)"
+        rf"|{_GENTLY}(?:out|away)\b)",
+        rf"淡出|渐出|渐隐|{_GENTLY_HAN}(?:变黑|黑下去|变暗|暗下去|消失|退出|出去|离开|没有|变小|停下)",
     ),
     (
         C.FADE_BOTH,

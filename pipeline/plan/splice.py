@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from avpipe.media import VideoStream
 from avpipe.montage.values import Crop
-from avpipe.scene import PictureLayer, Scene
+from avpipe.recipe import AAC_FRAME, AUDIO_RATE
+from avpipe.scene import PictureLayer, Scene, SoundLayer
 
 PROFILES = ("Constrained Baseline", "Baseline", "Main", "High", "Progressive High")
 CONTAINERS = ("mov", "matroska")
@@ -43,6 +44,43 @@ def splice_source(scene: Scene) -> int | None:
         return None
     usable = info.container in CONTAINERS and _is_usual(info.video[0], scene)
     return source if usable else None
+
+
+def copied_sound(scene: Scene) -> SoundLayer | None:
+    """The one sound of an edit, where its packets can be copied; None where it is encoded."""
+    if len(scene.sounds) != 1 or scene.loudness_lufs is not None:
+        return None
+    (layer,) = scene.sounds
+    plain = SoundLayer(
+        source=layer.source,
+        stream=layer.stream,
+        first=0,
+        count=layer.count,
+        source_in=Fraction(0),
+        speed=Fraction(1),
+        clock=Fraction(1),
+        volume=1.0,
+        fade_in=0,
+        fade_out=0,
+    )
+    return layer if layer == plain and _is_heard_whole(layer, scene) else None
+
+
+def _is_heard_whole(layer: SoundLayer, scene: Scene) -> bool:
+    """Whether it is AAC that begins with its picture and is heard to the end of the output."""
+    info = scene.inputs[layer.source]
+    audio = next(stream for stream in info.audio if stream.index == layer.stream)
+    if info.container != "mov" or (audio.codec, audio.profile) != ("aac", "LC") or audio.gaps:
+        return False
+    if audio.channels > 2 or not 32_000 <= audio.sample_rate <= AUDIO_RATE:
+        return False
+    (start, duration) = (audio.start, audio.duration)
+    shown = info.video[0].start if info.video else start
+    if start is None or duration is None or shown is None:
+        return False
+    begins = abs(start - shown) <= Fraction(1, AUDIO_RATE)
+    ends = min(duration, Fraction(layer.count, AUDIO_RATE))
+    return begins and scene.duration - ends <= Fraction(AAC_FRAME, AUDIO_RATE)
 
 
 def frame_runs(scene: Scene, key_frames: Sequence[int]) -> tuple[FrameRun, ...]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from avpipe.codecs import encoders
 from avpipe.codecs.ffmpeg import Ffmpeg, find
 from avpipe.codecs.typefaces import choose_fonts
-from avpipe.montage.summary import one_line
+from avpipe.montage.summary import one_line, summarise
 from avpipe.montage.values import Clip, Montage, TrackKind
-from avpipe.recipe import Quality
+from avpipe.plan.edit import EditOutput, EditPlan, FrameSpan, encoded_spans, encoded_words
+from avpipe.recipe import Action, Quality
 from avpipe.render.local import usable_cores
 from avpipe.render.scene import render_scene
 from avpipe.render.splice import SplicePlan, plan_splice
@@ -31,14 +32,36 @@ def render_montage(
     """
     ffmpeg = find(settings.ffmpeg)
     yield from timeline_notes(montage)
-    scene = _with_encoder(scene, ffmpeg, settings)
-    splice = plan_splice(scene)
+    (scene, splice) = _decided(scene, ffmpeg, settings)
     if splice is not None:
         yield _splice_note(scene, splice)
     workers = usable_cores(settings.jobs)
     steps = render_scene(scene, output, ffmpeg, workers=workers, overwrite=overwrite, splice=splice)
     with closing(steps):
         return (yield from steps)
+
+
+def plan_montage(montage: Montage, scene: Scene, output: str, settings: Settings) -> EditPlan:
+    """What `render_montage` would do. Raises as it does, but makes nothing."""
+    notes = timeline_notes(montage)
+    (scene, splice) = _decided(scene, find(settings.ffmpeg), settings)
+    whole = (FrameSpan(first=0, count=scene.frames),)
+    encoded = whole if splice is None else encoded_spans(splice.runs)
+    return EditPlan(
+        inputs=tuple(info.path for info in scene.inputs),
+        summary=summarise(montage),
+        video=Action.ENCODE if encoded else Action.COPY,
+        audio=Action.ENCODE if splice is None else splice.audio,
+        encoded=encoded,
+        notes=notes,
+        output=EditOutput(
+            path=output,
+            duration_s=float(scene.duration),
+            width=scene.width,
+            height=scene.height,
+            frames=scene.frames,
+        ),
+    )
 
 
 def timeline_notes(montage: Montage) -> tuple[Note, ...]:
@@ -67,6 +90,12 @@ def _text_notes(clip: Clip) -> Generator[Note]:
         yield Note(code="missing_glyph", message=message)
 
 
+def _decided(scene: Scene, ffmpeg: Ffmpeg, settings: Settings) -> tuple[Scene, SplicePlan | None]:
+    """The scene with its encoder, and what of it is copied."""
+    scene = _with_encoder(scene, ffmpeg, settings)
+    return scene, plan_splice(scene)
+
+
 def _with_encoder(scene: Scene, ffmpeg: Ffmpeg, settings: Settings) -> Scene:
     """With the best encoder that works here for the quality."""
     if scene.quality is Quality.HIGH:
@@ -77,9 +106,5 @@ def _with_encoder(scene: Scene, ffmpeg: Ffmpeg, settings: Settings) -> Scene:
 
 def _splice_note(scene: Scene, splice: SplicePlan) -> Note:
     """Which frames are encoded."""
-    runs = [run for run in splice.runs if run.source_first is None]
-    spans = ", ".join(f"{run.first}-{run.end - 1}" for run in runs[:5])
-    more = f" and {len(runs) - 5} more stretches" if len(runs) > 5 else ""
-    told = f"frames {spans}{more}" if runs else "no frames"
-    message = f"{told} of {scene.frames} are encoded, the others are copied"
+    message = encoded_words(encoded_spans(splice.runs), scene.frames, splice.audio)
     return Note(code="smart_render", message=message)

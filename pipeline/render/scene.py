@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from avpipe.updates import Check, Progress
 
 LEAST_BYTES_A_SECOND = 20_000
 """Of any output; with less room none is begun."""
+COPIED_FRAMES, COPIED_SOUND = "copied_frames", "copied_sound"
+"""The checks that tell what was not encoded."""
 
 
 def render_scene(
@@ -57,8 +60,11 @@ def render_scene(
         if spliced is None:
             arguments = scene_arguments(scene, files, source_url(str(made)))
         else:
-            sound = yield from _sound(scene, files, ffmpeg, folder, workers)
-            arguments = joined_arguments(scene, spliced, sound, source_url(str(made)))
+            sound = splice.sound if splice is not None else None
+            if sound is None:
+                made_sound = yield from _sound(scene, files, ffmpeg, folder, workers)
+                files = replace(files, sound=made_sound)
+            arguments = joined_arguments(scene, spliced, files, sound, source_url(str(made)))
         found = yield from _write(scene, arguments, ffmpeg, made)
         checks = (*checks_of_scene(scene, found), *levels, *_copied(scene, splice, spliced))
         require_passed(checks)
@@ -123,11 +129,14 @@ def _sound_job(scene: Scene, ffmpeg: Ffmpeg, target: str, workers: int) -> Sound
 
 
 def _copied(scene: Scene, splice: SplicePlan | None, spliced: str | None) -> tuple[Check, ...]:
-    """How many frames were copied, where some could be."""
+    """What was copied, where something could be."""
     if splice is None:
         return ()
     count = 0 if spliced is None else scene.frames - splice.encoded
-    return (Check(name="copied_frames", ok=True, value=count),)
+    checks = (Check(name=COPIED_FRAMES, ok=True, value=count),)
+    if spliced is None or splice.sound is None:
+        return checks
+    return (*checks, Check(name=COPIED_SOUND, ok=True, value=True))
 
 
 def _write(

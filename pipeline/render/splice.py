@@ -13,18 +13,26 @@ from avpipe.codecs.graph import source_url
 from avpipe.codecs.scene_graph import SceneFiles, stretch_arguments
 from avpipe.codecs.stretches import Stretch
 from avpipe.errors import ChildFailedError
-from avpipe.plan.splice import FrameRun, frame_runs, splice_source
-from avpipe.scene import Scene, window
+from avpipe.plan.splice import FrameRun, copied_sound, frame_runs, splice_source
+from avpipe.recipe import Action
+from avpipe.scene import Scene, SoundLayer, window
 from avpipe.updates import Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplicePlan:
-    """Which frames are copied of which input, and which are encoded."""
+    """What is copied of which input, and which frames are encoded."""
 
     source: int
     runs: tuple[FrameRun, ...]
     parameter_id: int
+    sound: SoundLayer | None
+    """What is copied of the sound; None where that is encoded."""
+
+    @property
+    def audio(self) -> Action:
+        """Whether the sound is copied or encoded."""
+        return Action.ENCODE if self.sound is None else Action.COPY
 
     @property
     def encoded(self) -> int:
@@ -48,7 +56,9 @@ def plan_splice(scene: Scene) -> SplicePlan | None:
     runs = frame_runs(scene, found.key_frames)
     if all(run.source_first is None for run in runs):
         return None
-    return SplicePlan(source=source, runs=runs, parameter_id=found.parameter_id)
+    return SplicePlan(
+        source=source, runs=runs, parameter_id=found.parameter_id, sound=copied_sound(scene)
+    )
 
 
 def splice_picture(
