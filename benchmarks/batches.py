@@ -164,7 +164,7 @@ def _is_moved(clip: Clip, event: Mapping[str, object] | None) -> bool:
     found = None if event is None else event["alignments"]
     if not isinstance(found, list) or _is_wrong(clip, event):
         return False
-    return abs(found[0]["offset_s"] + clip.begin_s) > PLACED_WITHIN_S
+    return bool(abs(found[0]["offset_s"] + clip.begin_s) > PLACED_WITHIN_S)
 
 
 def _made(work: Path, inputs: Inputs, kind: str, runs: int) -> Figure:

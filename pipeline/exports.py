@@ -34,8 +34,8 @@ from avpipe.errors import (
 from avpipe.files import probed
 from avpipe.journal import JobRow
 from avpipe.montage.values import TrackKind
-from avpipe.plan.make import require_supported
 from avpipe.plan.scene import make_scene
+from avpipe.plan.supported import require_supported
 from avpipe.render.local import usable_cores
 from avpipe.render.received import (
     Original,

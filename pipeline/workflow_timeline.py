@@ -12,9 +12,9 @@ from avpipe.codecs import isolate
 from avpipe.files import require_files, require_output
 from avpipe.media import MediaInfo
 from avpipe.montage.values import Montage, TrackKind
-from avpipe.plan.make import require_supported
 from avpipe.plan.plain import plain_merge
 from avpipe.plan.scene import make_scene
+from avpipe.plan.supported import require_supported
 from avpipe.recipe import Quality
 from avpipe.render.montage import render_montage
 from avpipe.scene import Scene

@@ -16,7 +16,7 @@ import pytest
 from clusters import start_cluster
 from commands import LIMIT_S, STARTS, CommandLine, names
 from PIL import Image
-from shoot import small_pair
+from shoot import small_pairs
 from watchfiles import watch
 
 pytest.importorskip("distributed", reason="the extra is not installed: scripts/install cluster")
@@ -65,11 +65,7 @@ def cluster(
 @pytest.fixture
 def avpipe(tmp_path: Path) -> CommandLine:
     folder = tmp_path / "work"
-    (folder / "in").mkdir(parents=True)
-    small_pair(folder / "in", "one", seconds=2)
-    for name in ("two", "three", "four"):
-        for ending in (".mp4", ".wav"):
-            shutil.copy(folder / "in" / f"one{ending}", folder / "in" / f"{name}{ending}")
+    small_pairs(folder / "in", "one", "two", "three", "four", seconds=2)
     return CommandLine(folder=folder)
 
 

@@ -367,6 +367,21 @@ def test_streamed_wav_without_a_size_is_whole(tmp_path: Path, size: bytes) -> No
     assert info.duration == Fraction(SAMPLES, 48000)
 
 
+def test_dts_in_a_wav_that_says_pcm_is_dts(tmp_path: Path) -> None:
+    """Little of a WAV is looked into, and that is enough, after some silence too."""
+    sound = encode(
+        *(tmp_path / "s.dts", "-c:a", "dca", "-strict", "-2", "-ac", "2", "-b:a", "768k"),
+        sources=(SINE,),
+    ).read_bytes()
+    target = encode(tmp_path / "s.wav", "-ac", "2", "-bitexact", sources=(SINE,))
+    head = target.read_bytes()[:44]
+    words = bytearray(len(sound))
+    words[0::2], words[1::2] = sound[1::2], sound[0::2]
+    for lead in (0, 40_000):
+        target.write_bytes(head + bytes(lead) + words)
+        assert probe(str(target)).audio[0].codec == "dts"
+
+
 def _patch_duration(path: Path, box: bytes, value: int) -> None:
     data = bytearray(path.read_bytes())
     place = data.index(box) + 4
