@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,7 @@ async def _measured(url: str, pid: int, video: Path, seconds: float) -> dict[str
             answer.raise_for_status()
         renders = [await _render(client, *user) for user in users[:RENDERS]]
         end = time.monotonic() + seconds
+        cpu_s = _cpu_s(pid)
         held: list[float] = []
         times: list[float] = []
         errors: list[str] = []
@@ -87,6 +89,7 @@ async def _measured(url: str, pid: int, video: Path, seconds: float) -> dict[str
         return {
             "requests": len(times),
             "errors": errors[:5],
+            "cpu_ms_per_request": round((_cpu_s(pid) - cpu_s) * 1000 / len(times), 2),
             "p50_ms": round(p50, 1),
             "p99_ms": round(p99, 1),
             "renders": [state.json()["status"] for state in states],
@@ -186,6 +189,12 @@ async def _talk(
         if answer.status_code != 200:
             errors.append(f"run_sse: {answer.status_code}")
         await asyncio.sleep(POLL_S)
+
+
+def _cpu_s(pid: int) -> float:
+    """What a process itself has taken of the processors, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory_bytes(pid: int, what: str = "VmRSS") -> int:
