@@ -25,11 +25,11 @@ SIDES = (2160, 1440, 1080, 720, 540, 480, 360, 270)
 SOUND_RATES = (192_000, 160_000, 128_000, 96_000, 64_000, 48_000, 32_000)
 """Bits a second of a stereo AAC track, the best first."""
 SOUND_SHARE = 0.12
-"""How much of the whole the sound may take where it has more than `ROOMY_SOUND_RATE`."""
+"""How much of the whole the sound may take where it has more than it needs."""
 STILL_SHARE = 0.7
 """The same beside one picture."""
-ROOMY_SOUND_RATE = 96_000
-"""What music needs; less only where the picture would not have what it needs."""
+ROOMY_SOUND_RATE, ROOMY_SPEECH_RATE = 96_000, 64_000
+"""What music and speech need; less only where the picture would not have what it needs."""
 LEAST_BITS_A_PIXEL = 0.018
 """Of a picture of `SIDES[-1]`: with less, H.264 leaves blocks where faces were."""
 LEAST_PICTURE_RATE = 20_000
@@ -38,7 +38,7 @@ GOOD_BITS_A_PIXEL = 0.045
 """At 1080 lines, of a camera's picture: above it a larger picture looks better than a smaller."""
 SIZE_POWER = 0.25
 """Small pictures hold more in a pixel: their bits a pixel grow with 1 / pixels to that power."""
-FRAME_BYTES, TIME_BYTES, PACKET_BYTES = 12, 8, 4
+FRAME_BYTES, TIME_BYTES, PACKET_BYTES = 12, 4, 4
 """What an MP4's tables take for a frame of the picture, for its length where frames differ in
 that, and for a packet of sound."""
 CHUNK_BYTES, RUN_BYTES = 4, 12
@@ -97,10 +97,17 @@ class Content:
     sound_tracks: int
     still: bool = False
     """Whether it shows one picture: then the sound may take most."""
+    speech: bool = False
+    """Whether its sound is known to be speech alone."""
     uneven: bool = False
     """Whether frames differ in how long they are shown."""
     extra_bytes: int = 0
     """What titles and other texts take."""
+
+    @property
+    def roomy_rate(self) -> int:
+        """Bits a second that a track of its sound needs."""
+        return ROOMY_SPEECH_RATE if self.speech else ROOMY_SOUND_RATE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -396,8 +403,8 @@ def next_bytes(asked: int, made: int, limit: int) -> int | None:
 
 
 def sound_within(content: Content, room_bytes: int) -> int | None:
-    """The best rate that music can have within so many bytes; None where there is none."""
-    rates = [rate for rate in SOUND_RATES if rate >= ROOMY_SOUND_RATE]
+    """The best rate within so many bytes that is all the sound needs; None where none is."""
+    rates = [rate for rate in SOUND_RATES if rate >= content.roomy_rate]
     if not content.sound_tracks:
         return rates[0] if room_bytes >= 0 else None
     return next((rate for rate in rates if sound_bytes(content, rate) <= room_bytes), None)
@@ -413,7 +420,7 @@ def _sound_rate(content: Content, room_bytes: int) -> int:
     for rate in SOUND_RATES:
         sound = sound_bytes(content, rate)
         left = room_bytes - sound
-        if rate > ROOMY_SOUND_RATE:
+        if rate > content.roomy_rate:
             if sound <= (STILL_SHARE if content.still else SOUND_SHARE) * room_bytes:
                 return rate
         elif left >= floor * rate / SOUND_RATES[-1]:

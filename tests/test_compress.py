@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 from commands import CommandLine
 from measure import frame_gray, read_sound, shown_frames, stream_extents
 from media_factory import add_subtitles, ffmpeg, make_audio, make_video
 from merging import FFMPEGS, both_ffmpegs, track_ends
 
+from avpipe.benchmarks.truth.music import song
+from avpipe.benchmarks.voice import speak
 from avpipe.codecs.ffmpeg import find
 from avpipe.compress import compress_file, plan_compress
 from avpipe.errors import DoesNotFitError, RequestError
@@ -283,6 +286,27 @@ def test_a_merge_stays_under_its_size(tmp_path: Path) -> None:
     assert fit.predicted_vmaf is not None
     assert 0 < fit.predicted_vmaf <= 100
     assert checks["size_bytes"] == path.stat().st_size
+
+
+@pytest.mark.parametrize(("kind", "rate"), [("speech", 64_000), ("music", 96_000)])
+def test_speech_leaves_more_to_the_picture_than_music(tmp_path: Path, kind: str, rate: int) -> None:
+    if kind == "speech":
+        sound = speak(20, 48_000, np.random.default_rng(1), "synth")
+    else:
+        sound = song(1, 0, 20, 48_000)
+    heard = tmp_path / "heard.raw"
+    heard.write_bytes(sound.astype("<f4").tobytes())
+    source = tmp_path / "scarce.mp4"
+    ffmpeg(
+        *("-f", "lavfi", "-i", f"testsrc2=size=160x90:rate=25:duration=20,{NOISY}"),
+        *("-f", "f32le", "-ar", "48000", "-ac", "1", "-i", heard),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-qp", "18", "-pix_fmt", "yuv420p"),
+        *("-c:a", "aac", "-ac", "2", "-b:a", "192k", source),
+    )
+    settings = Settings(state_dir=tmp_path / "state")
+    plan = plan_compress(request_for(source, tmp_path / "out.mp4"), 600_000, settings)
+    assert plan.fit is not None
+    assert plan.fit.sound_rate == rate
 
 
 def test_a_video_that_fits_with_smaller_sound_is_copied(tmp_path: Path) -> None:
