@@ -212,19 +212,26 @@ def test_fifty_frames(tmp_path: Path) -> None:
     assert stream_extents(target)[0].count == 50
 
 
-def test_hdr_from_a_phone_is_made_sdr(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("hdr", "size", "frames"), [("pq", (640, 360), 12), ("hlg", (3840, 2160), 3)]
+)
+def test_hdr_from_a_phone_is_made_sdr(
+    tmp_path: Path, hdr: str, size: tuple[int, int], frames: int
+) -> None:
     source = tmp_path / "hdr.mov"
     make_video(
         source,
-        size=(640, 360),
-        frames=12,
+        size=size,
+        frames=frames,
         codec="libx265",
         pixel_format="yuv420p10le",
-        hdr="pq",
+        hdr=hdr,
         codec_options={"x265-params": "log-level=error:qp=4"},
     )
     (target, done) = compressed(source, 200_000)
     assert done.method == "crf"
+    assert (done.output.width, done.output.height) == (min(1920, size[0]), min(1080, size[1]))
+    assert len(shown_frames(target)) == frames
     with av.open(str(target)) as file:
         frame = next(file.decode(video=0))
         assert frame.format.name == "yuv420p"
