@@ -1,28 +1,31 @@
-"""PyAV and Pillow from a safe distance: each call runs `avpipe.codecs.worker` in a child."""
+"""PyAV and Pillow from a safe distance: `avpipe.codecs.worker` runs them in a child process."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 from avpipe import jsonform
-from avpipe.codecs.ffmpeg import Ffmpeg
+from avpipe.codecs.ffmpeg import GLOBAL_ARGUMENTS, Ffmpeg
 from avpipe.codecs.measure import Measured
-from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, python_argv
+from avpipe.codecs.process import (
+    STALL_S,
+    Child,
+    lines_of,
+    machine_memory_bytes,
+    python_argv,
+)
+from avpipe.codecs.standby import WORKER, standby
 from avpipe.codecs.stretches import FrameIndex, Stretch
 from avpipe.errors import ChildFailedError, StalledError
 from avpipe.media import MediaInfo, Problem, Severity
 from avpipe.recipe import AUDIO_BIT_RATE
 
-WORKER = "avpipe.codecs.worker"
 PROBE_STALL_S = 60.0
-FILES_AT_ONCE = 500
-"""How many files a worker is given: a command line has an end."""
 SLOWEST_BYTES_A_SECOND = 1e6
 """What the slowest disk and decoder take, so that a large file is not held to be a stall."""
 
@@ -35,13 +38,12 @@ def probe_files(
     `meanwhile` is called once, while they are being found. Raises InputMissingError where one is
     not there.
     """
-    left = list(paths)
+    left = [os.path.abspath(path) for path in paths]  # noqa: PTH100 (a link keeps its own name)
     while left:
         try:
-            some = left[:FILES_AT_ONCE]
             (then, meanwhile) = (meanwhile, None)
             for form in _results(
-                "probe", *some, doing="probing", stall_s=PROBE_STALL_S, meanwhile=then
+                "probe", *left, doing="probing", stall_s=PROBE_STALL_S, meanwhile=then
             ):
                 yield jsonform.decode(MediaInfo, form)
                 del left[0]
@@ -55,32 +57,18 @@ def probe_files(
 def ready_measurer(path: str, *, decode_s: float) -> Iterator[Callable[[], Measured]]:
     """`measure_file` for a file that is still being written: its worker starts meanwhile.
 
-    Gives a function that measures when called, once.
+    Gives a function that measures when called.
     """
-    (told, tell) = os.pipe()
-    try:
-        argv = python_argv(WORKER, "measure", path, str(decode_s))
-        with Child(
-            argv, stdin=told, stall_s=math.inf, memory_bytes=machine_memory_bytes()
-        ) as child:
-            (handle, told) = (told, -1)
-            os.close(handle)
+    with standby(WORKER) as worker:
 
-            def measure() -> Measured:
-                nonlocal tell
-                child.expect_progress_within(patience_s(os.path.getsize(path)))  # noqa: PTH202
-                # Forgotten first: a signal between the two lines must not close it twice.
-                (handle, tell) = (tell, -1)
-                os.close(handle)
-                forms = [json.loads(line) for line in child.lines()]
-                child.finish("verifying the output")
-                return jsonform.decode(Measured, forms[0])
+        def measure() -> Measured:
+            stall_s = patience_s(os.path.getsize(path))  # noqa: PTH202
+            form = worker.result(
+                "measure", path, str(decode_s), doing="verifying the output", stall_s=stall_s
+            )
+            return jsonform.decode(Measured, form)
 
-            yield measure
-    finally:
-        for handle in (told, tell):
-            if handle >= 0:
-                os.close(handle)
+        yield measure
 
 
 def measure_file(path: str, *, decode_s: float) -> Measured:
@@ -103,6 +91,26 @@ def index_frames(path: str, stream: int, rate: Fraction, start: Fraction) -> Fra
     stall_s = patience_s(os.path.getsize(path))  # noqa: PTH202
     (form,) = _results("frames", path, *numbers, doing="reading the video", stall_s=stall_s)
     return jsonform.decode(FrameIndex, form)
+
+
+def find_copies(
+    source: tuple[str, int],
+    made: tuple[str, int],
+    stretches: Sequence[tuple[float, float]],
+    *,
+    later_s: float,
+    reach_s: float,
+) -> list[float | None]:
+    """As `copied.find_copies`. Raises ChildFailedError or StalledError."""
+    form = {
+        "source": source,
+        "made": made,
+        "stretches": stretches,
+        "later_s": later_s,
+        "reach_s": reach_s,
+    }
+    (found,) = _results("copied", json.dumps(form), doing="comparing the pictures")
+    return [None if late is None else float(late) for late in found]
 
 
 def splice(stretches: Sequence[Stretch], rate: Fraction, target: str) -> list[int]:
@@ -129,6 +137,58 @@ def encode_audio(
 
     Raises ChildFailedError or StalledError.
     """
+    with _encoding(ffmpeg, arguments, target, workers, bit_rate) as (decoder, encoder):
+        for line in encoder.lines():
+            decoder.sign_of_life()
+            encoder.sign_of_life()
+            yield int(line)
+        _finish_encoding(decoder, encoder)
+
+
+def encode_audio_into(
+    ffmpeg: Ffmpeg,
+    arguments: Sequence[str],
+    pipe: str,
+    reader: Sequence[str],
+    *,
+    workers: int,
+    bit_rate: int = AUDIO_BIT_RATE,
+    stall_s: float = STALL_S,
+) -> Iterator[int]:
+    """`encode_audio` into a named pipe, while another ffmpeg takes the sound out of it.
+
+    `reader` are that one's arguments; of its end too an error is raised, and it is given `stall_s`
+    after the sound has ended. Not on Windows, which has no such pipes.
+    """
+    os.mkfifo(pipe, 0o600)
+    ours = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # else each waits for the other to open it
+    try:
+        with (
+            _encoding(ffmpeg, arguments, pipe, workers, bit_rate) as (decoder, encoder),
+            Child(
+                (ffmpeg.path, *GLOBAL_ARGUMENTS, *reader), memory_bytes=machine_memory_bytes()
+            ) as merger,
+        ):
+            for child, line in lines_of((encoder, merger)):
+                if child is encoder and line is not None:
+                    for one in (decoder, encoder, merger):
+                        one.sign_of_life()
+                    yield int(line)
+                elif child is encoder:
+                    _finish_encoding(decoder, encoder)
+                    merger.expect_progress_within(stall_s)
+                elif line is None:
+                    merger.finish("making the video")
+                    _drain(ours)  # it needed no more, and the encoder is not to wait for it
+    finally:
+        os.close(ours)
+
+
+@contextlib.contextmanager
+def _encoding(
+    ffmpeg: Ffmpeg, arguments: Sequence[str], target: str, workers: int, bit_rate: int
+) -> Iterator[tuple[Child, Child]]:
+    """The decoder of a sound and its encoder, at work."""
     decoder_argv = (ffmpeg.path, "-hide_banner", "-nostdin", "-v", "error", *arguments)
     encoder_argv = python_argv(WORKER, "aac", target, str(workers), str(bit_rate))
     memory = machine_memory_bytes()
@@ -137,13 +197,20 @@ def encode_audio(
         Child(encoder_argv, stdin=decoder.stdout, memory_bytes=memory) as encoder,
     ):
         decoder.stdout.close()
-        for line in encoder.lines():
-            decoder.sign_of_life()
-            encoder.sign_of_life()
-            yield int(line)
-        # The encoder first: where it fails, the decoder only says that its pipe is broken.
-        encoder.finish("encoding the audio")
-        decoder.finish("reading the audio")
+        yield decoder, encoder
+
+
+def _finish_encoding(decoder: Child, encoder: Child) -> None:
+    # The encoder first: where it fails, the decoder only says that its pipe is broken.
+    encoder.finish("encoding the audio")
+    decoder.finish("reading the audio")
+
+
+def _drain(handle: int) -> None:
+    """Read a pipe to its end."""
+    os.set_blocking(handle, True)
+    while os.read(handle, 1 << 16):
+        pass
 
 
 def patience_s(size_bytes: int) -> float:
@@ -158,14 +225,11 @@ def _results(
     stall_s: float = STALL_S,
     meanwhile: Callable[[], object] | None = None,
 ) -> Iterator[Any]:
-    argv = python_argv(WORKER, task, *arguments)
-    with Child(argv, stall_s=stall_s, memory_bytes=machine_memory_bytes()) as child:
+    with standby(WORKER) as worker:
+        results = worker.results(task, *arguments, doing=doing, stall_s=stall_s)
         if meanwhile is not None:
             meanwhile()
-        for line in child.lines():
-            child.sign_of_life()
-            yield json.loads(line)
-        child.finish(doing)
+        yield from results
 
 
 def _crashed(path: str, error: ChildFailedError | StalledError) -> MediaInfo:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 WINDOW_S = 0.25
 """How long each stretch is that is decoded of a long file, from a key frame on."""
-TAIL_FRAMES = 10
+LEAST_WINDOW_S = 0.1
+"""The same where little is decoded: three frames and those that the decoder waits for."""
+TAIL_FRAMES = 5
 """How many frames are decoded from the last key frame on; 30 of a busy 1080p took 0.3 s."""
 MAX_THREADS = 4
 """Each thread of a decoder has to be fed a frame more before the first one comes out."""
@@ -120,9 +122,10 @@ def _decode(
 ) -> tuple[int, int]:
     if length_s <= decode_s:
         return _decode_window(container, stream, 0.0, float("inf"))
-    count = max(2, int(decode_s / WINDOW_S))
-    starts = [(length_s - WINDOW_S) * number / (count - 1) for number in range(count)]
-    found = [_decode_window(container, stream, start, WINDOW_S) for start in starts[:-1]]
+    window_s = min(WINDOW_S, max(decode_s / 2, LEAST_WINDOW_S))
+    count = max(2, int(decode_s / window_s))
+    starts = [(length_s - window_s) * number / (count - 1) for number in range(count)]
+    found = [_decode_window(container, stream, start, window_s) for start in starts[:-1]]
     found.append(_decode_window(container, stream, starts[-1], float("inf"), most=TAIL_FRAMES))
     return sum(decoded for decoded, _ in found), sum(errors for _, errors in found)
 

@@ -99,6 +99,11 @@ class Child:
         """The last of what the child wrote on standard error."""
         return self._tail.decode(errors="replace").strip()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the child runs no more."""
+        return self._popen.poll() is not None
+
     def sign_of_life(self) -> None:
         """Say that the child made progress; it is stopped where nobody says so for `stall_s`."""
         self._signs += 1
@@ -206,15 +211,37 @@ class Child:
 
     def _watch(self) -> None:
         # Counted in pauses and not by the clock: Ctrl-Z stops this thread too, but no clock.
-        pause = min(self._stall_s / 4, 5.0)
         (seen, idle_s) = (self._signs, 0.0)
-        while not self._ended.wait(pause):
+        while not self._ended.wait(pause := min(self._stall_s / 4, 5.0)):
             idle_s = idle_s + pause if seen == self._signs else 0.0
             seen = self._signs
             if idle_s >= self._stall_s:
                 self._stalled = True
                 self._kill_group()
                 return
+
+
+def lines_of(children: Sequence[Child]) -> Iterator[tuple[Child, str | None]]:
+    """What several children print, whichever does first; None where one has no more to say.
+
+    Not on Windows, where a pipe cannot be waited for.
+    """
+    poll = select.poll()
+    talking = {child.stdout.fileno(): child for child in children}
+    rests = dict.fromkeys(talking, b"")
+    for handle in talking:
+        poll.register(handle, select.POLLIN)
+    while talking:
+        for handle, _ in poll.poll(WAKE_S * 1000):
+            child = talking[handle]
+            data = os.read(handle, 65536)
+            (*whole, rests[handle]) = (rests[handle] + data).split(b"\n")
+            for line in whole:
+                yield child, line.decode(errors="replace")
+            if not data:
+                poll.unregister(handle)
+                del talking[handle]
+                yield child, None
 
 
 def run(
@@ -242,6 +269,12 @@ def machine_memory_bytes() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def usable_cores(jobs: int | None) -> int:
+    """How many cores to use: those that this process may run on, or fewer where set."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(here or 1, jobs or here or 1)
 
 
 def _spawn(

@@ -1,7 +1,9 @@
 """What runs in a child process of avpipe: PyAV and Pillow on files that nobody vouches for.
 
-`python -m avpipe.codecs.worker TASK ARGUMENT...`; one line of JSON for each result on standard
-output. A file that crashes a decoder takes this process down and not the user's.
+`python -m avpipe.codecs.worker` does the tasks that standard input names, each a line of JSON
+`["TASK", "ARGUMENT", ...]`; with `TASK ARGUMENT...` it does that one and ends. One line of JSON for
+each result on standard output; after the last one of a task a line that says so (`standby`). A file
+that crashes a decoder takes this process down and not the user's.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from avpipe import jsonform
+from avpipe.codecs.standby import END, KEEP
 from avpipe.errors import AvpipeError
+
+if sys.platform != "win32":
+    import resource
+
+KEEP_BYTES = 200_000_000
+"""A worker that ever held more is not kept: what it freed may not be given back."""
 
 
 def probe(*paths: str) -> None:
@@ -26,16 +35,9 @@ def probe(*paths: str) -> None:
 
 
 def measure(path: str, seconds: str) -> None:
-    """Get ready, wait for the end of standard input, and print what a file really holds.
-
-    Up to that many seconds of it are decoded. PyAV takes as long to import as a file to measure,
-    and so the first can be done while the file is still being written.
-    """
-    import av  # noqa: F401
-
+    """Print what a file really holds. Up to that many seconds of it are decoded."""
     from avpipe.codecs.measure import measure as measure_file
 
-    sys.stdin.buffer.read()
     _print(jsonform.encode(measure_file(path, decode_s=float(seconds))))
 
 
@@ -74,6 +76,21 @@ def splice(target: str, rate: str, form: str) -> None:
     _print(damaged_joints(target, stretches))
 
 
+def copied(form: str) -> None:
+    """Print how much later than expected each stretch of a file is in another one, if it is."""
+    from avpipe.codecs.copied import find_copies
+
+    told = json.loads(form)
+    found = find_copies(
+        tuple(told["source"]),
+        tuple(told["made"]),
+        [(begin, end) for begin, end in told["stretches"]],
+        later_s=told["later_s"],
+        reach_s=told["reach_s"],
+    )
+    _print(found)
+
+
 def _print(form: object) -> None:
     sys.stdout.write(json.dumps(form) + "\n")
     sys.stdout.flush()
@@ -91,14 +108,36 @@ def _reason(error: Exception) -> str:
 
 
 TASKS: dict[str, Callable[..., None]] = {
-    task.__name__: task for task in (probe, measure, draw, aac, frames, splice)
+    task.__name__: task for task in (probe, measure, draw, aac, frames, splice, copied)
 }
 
 
-def main(task: str, *arguments: str) -> int:
-    """Run a task; an error is a traceback on standard error, and its reason the last line."""
-    try:
+def stand_by() -> None:
+    """Do what standard input tells, until its end."""
+    import av  # noqa: F401 (it takes as long as many a task: a first task may come late)
+
+    for line in sys.stdin.buffer:
+        (task, *arguments) = json.loads(line)
         TASKS[task](*arguments)
+        sys.stdout.write((KEEP if _most_bytes() <= KEEP_BYTES else END) + "\n")
+        sys.stdout.flush()
+
+
+def _most_bytes() -> int:
+    """The most memory that this process ever held; 0 where that cannot be told."""
+    if sys.platform == "win32":
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def main(*command: str) -> int:
+    """Run a task, or stand by; an error is a traceback, and its reason the last line."""
+    try:
+        if command:
+            TASKS[command[0]](*command[1:])
+        else:
+            stand_by()
     except Exception as error:
         traceback.print_exc()
         sys.stderr.write(_reason(error) + "\n")

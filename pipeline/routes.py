@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 from avpipe.codecs import isolate
 from avpipe.codecs.ffmpeg import Ffmpeg, find
 from avpipe.errors import AvpipeError
-from avpipe.plan.scene import make_scene
 from avpipe.plan.values import Plan, Route
 from avpipe.render.local import render, usable_cores
-from avpipe.render.montage import render_montage
 from avpipe.settings import Settings
 from avpipe.updates import Check, Done, Fallback, Note, OutputFacts, Progress, Update
 
@@ -130,6 +128,9 @@ def _edit_made_here(
         edit = hybrid.edit_of(cloud, job, plan)
         if edit is None:
             return None
+        from avpipe.plan.scene import make_scene
+        from avpipe.render.montage import render_montage
+
         scene = make_scene(edit.montage, hybrid.files_of(cloud, plan, edit))
         yield Note(code="edits_kept", message="as it was edited in the cloud, so it is made here")
         output = Path(plan.output.path)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import pty
 import select
 import signal
 import subprocess
@@ -25,13 +26,15 @@ PREFIXES = ("error: ", "hint: ", "note: ", "warning: ")
 HOOK = """
 import os, sys
 task = os.environ.get("TEST_HOOK_TASK")
-if task and sys.orig_argv[-100:] and "avpipe.codecs.worker" in sys.orig_argv:
-    if sys.orig_argv[sys.orig_argv.index("avpipe.codecs.worker") + 1] == task:
-        while task == "measure" and os.read(0, 1):
-            pass  # it is told to begin by the end of its input
-        exec(os.environ["TEST_HOOK"])
+if task and "avpipe.codecs.worker" in sys.orig_argv:
+    met = []
+    def hook(event, arguments):
+        if event == "import" and arguments[0] == f"avpipe.codecs.{task}" and not met:
+            met.append(task)
+            exec(os.environ["TEST_HOOK"])
+    sys.addaudithook(hook)
 """
-"""A `sitecustomize`: runs the code in TEST_HOOK in the workers that do TEST_HOOK_TASK."""
+"""A `sitecustomize`: a worker runs the code in TEST_HOOK before it first does TEST_HOOK_TASK."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +131,22 @@ class CommandLine:
             assert time.monotonic() < end, f"left behind: {left}"
             for pid in left:
                 await_end(pid)
+
+
+def on_a_terminal(avpipe: CommandLine, *arguments: str) -> tuple[int, str]:
+    """Run with standard error on a pseudo-terminal; gives the exit code and what it saw."""
+    (ours, theirs) = pty.openpty()
+    process = avpipe.with_env(TERM="xterm-256color", COLUMNS="100").start(*arguments, stderr=theirs)
+    os.close(theirs)
+    seen = bytearray()
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            seen += os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    process.communicate(timeout=60)
+    return process.returncode, seen.decode()
 
 
 def marked(mark: str) -> dict[int, str]:

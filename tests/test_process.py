@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import pytest
 from commands import CommandLine, Gate, await_end, marked, write_program
@@ -18,6 +19,7 @@ from media_factory import make_video
 from avpipe.codecs import isolate, process
 from avpipe.codecs.ffmpeg import Ffmpeg, find, running
 from avpipe.codecs.process import Child, machine_memory_bytes, run
+from avpipe.codecs.standby import let_go, standby
 from avpipe.errors import ChildFailedError, StalledError, ToolMissingError
 
 EVERYTHING_LEFT = 'for fd in /proc/self/fd/*; do echo "${fd##*/}"; done'
@@ -240,17 +242,24 @@ def test_something_else_in_the_place_of_ffmpeg(tmp_path: Path) -> None:
 
 
 CRASHING = """
-import os, signal, sys
+import os, signal
 from avpipe.codecs import worker
-for path in sys.argv[2:]:
-    name = os.path.basename(path)
-    if name.startswith("crash"):
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if name.startswith("hang"):
-        signal.pause()
-    worker.probe(path)
-    if name.startswith("late"):
-        os.kill(os.getpid(), signal.SIGSEGV)
+
+def probe(*paths):
+    for path in paths:
+        name = os.path.basename(path)
+        if name.startswith("crash"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if name.startswith("hang"):
+            signal.pause()
+        if name.startswith("leave"):
+            os._exit(0)
+        worker.probe(path)
+        if name.startswith("late"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+worker.TASKS["probe"] = probe
+worker.main()
 """
 
 
@@ -266,7 +275,7 @@ def fragile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_file_that_crashes_the_reader_is_unreadable_and_the_others_are_read(
     fragile: Path,
 ) -> None:
-    names = ("good-1.mp4", "crash-1.mp4", "crash-2.mp4", "good-2.mp4")
+    names = ("good-1.mp4", "crash-1.mp4", "leave-1.mp4", "good-2.mp4")
     for name in names:
         make_video(fragile / name, size=(64, 48), frames=5, flashes=(), audio=None)
     infos = list(isolate.probe_files([str(fragile / name) for name in names]))
@@ -274,6 +283,7 @@ def test_a_file_that_crashes_the_reader_is_unreadable_and_the_others_are_read(
     assert [info.supported for info in infos] == [True, False, False, True]
     assert infos[1].problems[0].code == "unreadable"
     assert "SIGSEGV" in infos[1].problems[0].message
+    assert "too soon" in infos[2].problems[0].message
 
 
 def test_a_reader_that_crashes_after_all_was_said_costs_nothing(fragile: Path) -> None:
@@ -292,15 +302,49 @@ def test_a_file_that_hangs_the_reader_is_unreadable(
     assert good.supported
 
 
-def test_more_files_than_a_command_line_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(isolate, "FILES_AT_ONCE", 2)
-    paths = [tmp_path / f"{number}.txt" for number in range(5)]
-    for path in paths:
-        path.write_text("no media")
-    infos = list(isolate.probe_files([str(path) for path in paths]))
-    assert [info.path for info in infos] == [str(path) for path in paths]
+def test_more_names_than_a_pipe_holds(tmp_path: Path) -> None:
+    path = tmp_path / ("long" * 50)
+    path.write_text("no media")
+    infos = list(isolate.probe_files([str(path)] * 500))
+    assert [info.path for info in infos] == [str(path)] * 500
+
+
+def test_one_worker_does_task_after_task_and_a_crash_costs_only_its_own(tmp_path: Path) -> None:
+    make_video(tmp_path / "a.mp4", size=(64, 48), frames=5, flashes=(), audio=None)
+    pids = []
+    for _ in range(2):
+        list(isolate.probe_files([str(tmp_path / "a.mp4")]))
+        with standby(isolate.WORKER) as worker:
+            pids.append(worker.pid)
+    assert pids[0] == pids[1]
+    with standby(isolate.WORKER) as worker:
+        os.kill(worker.pid, signal.SIGKILL)
+        while not worker.has_ended:
+            os.sched_yield()
+        (form,) = worker.results("probe", str(tmp_path / "a.mp4"), doing="probing")
+        assert form["supported"]
+        assert worker.pid != pids[0]
+    (tmp_path / "text.mp4").write_text("no media")
+    with pytest.raises(ChildFailedError, match=r"verifying the output failed: .*Invalid data"):
+        isolate.measure_file(str(tmp_path / "text.mp4"), decode_s=1)
+    (info,) = isolate.probe_files([str(tmp_path / "a.mp4")])
+    assert info.supported
+
+
+def test_a_worker_of_another_thread_is_not_kept() -> None:
+    with standby(isolate.WORKER) as worker:
+        pid = worker.pid
+        found: list[int] = []
+
+        def other() -> None:
+            with standby(isolate.WORKER) as theirs:
+                found.append(theirs.pid)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert found[0] != pid
+    assert not Path(f"/proc/{found[0]}").exists()
 
 
 def test_an_encoder_that_fails_is_told_and_not_the_decoder_whose_pipe_broke(
@@ -321,9 +365,61 @@ def test_a_decoder_that_fails_is_told(tmp_path: Path) -> None:
         list(isolate.encode_audio(find(None), source, str(tmp_path / "a.m4a"), workers=1))
 
 
+TEN_S = ("-f", "lavfi", "-i", "sine=d=10:r=48000", "-ac", "2", "-f", "f32le", "pipe:1")
+
+
+def taken_from(pipe: Path, *more: str) -> tuple[str, ...]:
+    """The arguments of an ffmpeg that copies what comes out of a pipe."""
+    return ("-y", "-f", "mov", "-i", f"file:{pipe}", "-c", "copy", *more, f"{pipe}.mp4")
+
+
+def test_sound_is_read_out_of_a_pipe_while_it_is_encoded(tmp_path: Path) -> None:
+    """It is, packet by packet, the sound of a file."""
+    ffmpeg = find(None)
+    (whole, pipe) = (tmp_path / "whole.m4a", tmp_path / "pipe.m4a")
+    list(isolate.encode_audio(ffmpeg, TEN_S, str(whole), workers=2))
+    samples = list(isolate.encode_audio_into(ffmpeg, TEN_S, str(pipe), taken_from(pipe), workers=2))
+    assert samples[-1] == 480_000
+    assert packets_of(Path(f"{pipe}.mp4")) == packets_of(whole)
+
+
+def packets_of(path: Path) -> list[tuple[int | None, int | None, bytes]]:
+    with av.open(str(path)) as container:
+        return [(one.pts, one.duration, bytes(one)) for one in container.demux() if one.size]
+
+
+def test_who_reads_only_a_part_of_a_pipe_holds_up_nobody(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.m4a"
+    hour = ("-f", "lavfi", "-i", "anullsrc=r=48000:d=900", "-f", "f32le", "-ac", "2", "pipe:1")
+    reader = taken_from(pipe, "-t", "1")
+    samples = list(isolate.encode_audio_into(find(None), hour, str(pipe), reader, workers=2))
+    assert samples[-1] == 900 * 48_000
+
+
+@pytest.mark.parametrize(
+    ("source", "reader", "told"),
+    [
+        (("-i", "file:/nonexistent", "-f", "f32le", "pipe:1"), (), "reading the audio failed: "),
+        (TEN_S, ("-c:a", "no-such"), "making the video failed: "),
+        (TEN_S, ("-f", "no-such"), "making the video failed: "),
+    ],
+)
+def test_each_end_of_a_pipe_that_fails_is_told(
+    tmp_path: Path, source: tuple[str, ...], reader: tuple[str, ...], told: str
+) -> None:
+    pipe = tmp_path / "pipe.m4a"
+    with pytest.raises(ChildFailedError, match=f"^{told}"):
+        list(
+            isolate.encode_audio_into(
+                find(None), source, str(pipe), taken_from(pipe, *reader), workers=1
+            )
+        )
+
+
 def test_a_worker_runs_the_installed_avpipe_and_not_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    let_go()
     (tmp_path / "avpipe.py").write_text("raise SystemExit('the wrong one')")
     (tmp_path / "json.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)

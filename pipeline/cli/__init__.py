@@ -13,6 +13,10 @@ import sys
 from avpipe.cli import signals
 from avpipe.errors import StoppedError
 
+READING = (["merge"], ["plan"], ["probe"], ["sync"], ["verify"], ["compress"])
+"""The commands that begin by reading media files."""
+HELP = frozenset(("-h", "--help"))
+
 
 def main() -> None:
     """Run the command line and end the process with the exit code of the contract."""
@@ -31,6 +35,7 @@ def _run(arguments: list[str]) -> int:
         _prepare_output()
         # NumPy's OpenBLAS waits for its threads by spinning, on cores that decoders could use.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        _begin_worker(arguments)
         from avpipe.cli.group import group
 
         code = group.main(arguments, prog_name="avpipe", standalone_mode=False)
@@ -45,6 +50,14 @@ def _run(arguments: list[str]) -> int:
 
         return tell_error(error, as_json="--json" in arguments, debug="--debug" in arguments)
     return code if isinstance(code, int) else 0
+
+
+def _begin_worker(arguments: list[str]) -> None:
+    """Start the process that will read the files: it takes as long to start as this one."""
+    if arguments[:1] in READING and HELP.isdisjoint(arguments):
+        from avpipe.codecs.standby import make_ready
+
+        make_ready()
 
 
 def _prepare_output() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from avpipe.cloud.values import Credentials
 from avpipe.errors import AvpipeError
-from avpipe.settings import Secret
+from avpipe.settings import TOKEN_NAME, Secret
 
 EARLY_S = 60.0
 """How long before its expiry a token is no longer used."""
@@ -28,7 +28,7 @@ class TokenStore:
 
     def token(self, now_s: float) -> Credentials | None:
         """The kept token, where it is one of this service and has not expired."""
-        form = self._read("token.json")
+        form = self._read(TOKEN_NAME)
         if form is None or form.get("api_url") != self._api_url:
             return None
         kept = credentials_of(form)
@@ -44,7 +44,7 @@ class TokenStore:
             "user_id": credentials.user_id,
             "expires_at": credentials.expires_at,
         }
-        self._write("token.json", json.dumps(form))
+        self._write(TOKEN_NAME, json.dumps(form))
 
     def client_id(self) -> str:
         """The id of this installation, made once."""

@@ -1,16 +1,19 @@
 """Whether a cloud is connected, and how fast it is reached: from the disk alone, nothing is sent.
 
 A merge looks here before it knows whether it has any use for the cloud, so nothing heavy is
-imported.
+imported where no token is kept.
 """
 
 from __future__ import annotations
 
-from avpipe.cloud.account import TokenStore
+from typing import TYPE_CHECKING
+
 from avpipe.cloud.envelope import FORMATS
-from avpipe.cloud.values import Clock
 from avpipe.plan.values import CloudFacts
-from avpipe.settings import JOURNAL_NAME, Settings
+from avpipe.settings import JOURNAL_NAME, TOKEN_NAME, Settings
+
+if TYPE_CHECKING:
+    from avpipe.cloud.values import Clock
 
 
 def cloud_facts(settings: Settings, clock: Clock | None = None) -> CloudFacts:
@@ -25,9 +28,15 @@ def cloud_facts(settings: Settings, clock: Clock | None = None) -> CloudFacts:
 
 def is_connected(settings: Settings, clock: Clock | None = None) -> bool:
     """Whether there is a token, given or kept."""
-    now = (clock or Clock()).wall()
+    if settings.cloud.token is not None:
+        return True
+    if not (settings.state_dir / TOKEN_NAME).is_file():
+        return False
+    from avpipe.cloud.account import TokenStore
+    from avpipe.cloud.values import Clock
+
     store = TokenStore(settings.state_dir, settings.cloud.api_url)
-    return settings.cloud.token is not None or store.token(now) is not None
+    return store.token((clock or Clock()).wall()) is not None
 
 
 def _measured_uplink(settings: Settings) -> float | None:

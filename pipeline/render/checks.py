@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from avpipe.codecs.measure import Measured, MeasuredStream
 from avpipe.errors import VerificationError
 from avpipe.media import MediaInfo
 from avpipe.plan.values import Plan
 from avpipe.recipe import AAC_FRAME, AUDIO_RATE, Action
-from avpipe.scene import Scene
 from avpipe.updates import Check
+
+if TYPE_CHECKING:
+    from avpipe.scene import Scene
 
 AUDIO_FRAME = Fraction(AAC_FRAME, AUDIO_RATE)
 """How far an end may be from where it was planned, in seconds."""

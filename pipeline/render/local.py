@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from avpipe.codecs import graph, isolate
 from avpipe.codecs.edit_list import end_tracks_at
 from avpipe.codecs.ffmpeg import Ffmpeg, running
 from avpipe.codecs.measure import Measured
+from avpipe.codecs.process import usable_cores as usable_cores
+from avpipe.codecs.standby import let_go
 from avpipe.errors import RenderError
 from avpipe.media import AlignmentMethod
 from avpipe.plan.values import Plan
 from avpipe.recipe import Action, Method
 from avpipe.render.checks import checks_of_plan, require_passed
-from avpipe.render.fitting import write_fitted
 from avpipe.render.pace import paced
 from avpipe.render.sound import SoundJob, encode_at
 from avpipe.render.workspace import flushing, publish, require_space, told_when_full, workspace
@@ -25,7 +27,7 @@ from avpipe.updates import Check, Progress
 
 DECODE_S = 5.0
 """How much of each stream is decoded when the output is verified; a shorter one is whole."""
-COPIED_DECODE_S = 0.5
+COPIED_DECODE_S = 0.2
 """The same of a copied video: 20 s of it took 3.5 s, and ffmpeg copies 1 GB in 1 s."""
 
 MOST_RESIDUAL_MS = 1.0
@@ -45,23 +47,34 @@ def render(
     require_space(output.parent, _least_bytes(plan))
     with told_when_full(output.parent), workspace(output) as folder:
         made = folder / "output.mp4"
-        (prepared, levels) = yield from _prepare(plan, ffmpeg, folder, workers)
-        (found, method) = yield from _write(plan, ffmpeg, prepared, made)
+        ready = yield from _prepare(plan, ffmpeg, folder, workers)
+        (found, method) = yield from _write(plan, ffmpeg, ready, made)
         checks = (*checks_of_plan(plan, found), *_sync_checks(plan, made, ffmpeg, workers))
-        checks += (*_size_checks(plan, made, method), *levels)
+        checks += (*_size_checks(plan, made, method), *ready.levels)
         require_passed(checks)
         yield Progress(stage="verify", done=1.0)
         publish(made, output, overwrite=overwrite)
     yield checks
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ready:
+    """What was made before the output is."""
+
+    prepared: graph.Prepared
+    levels: tuple[Check, ...] = ()
+    """Of the sound's loudness."""
+    sound: SoundJob | None = None
+    """What is encoded while the output is made, into the pipe that it is read from."""
+
+
 def _write(
-    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
+    plan: Plan, ffmpeg: Ffmpeg, ready: _Ready, made: Path
 ) -> Generator[Progress, None, tuple[Measured, Method]]:
     """Make the file and measure it; gives how it was held under a size, too."""
     decode_s = COPIED_DECODE_S if plan.video is Action.COPY else DECODE_S
     with (
-        _writing(plan, ffmpeg, prepared, made) as updates,
+        _writing(plan, ffmpeg, ready, made) as updates,
         _measurer(plan, str(made), decode_s) as measure,
     ):
         method = yield from updates
@@ -75,14 +88,20 @@ def _write(
 
 @contextmanager
 def _writing(
-    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
+    plan: Plan, ffmpeg: Ffmpeg, ready: _Ready, made: Path
 ) -> Iterator[Generator[Progress, None, Method]]:
     """What makes the file; a single ffmpeg is started now."""
+    prepared = ready.prepared
     if plan.fit is not None and plan.video is Action.ENCODE:
+        from avpipe.render.fitting import write_fitted  # only where a size is asked for
+
         yield write_fitted(plan, ffmpeg, prepared, made)
         return
     arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
     stall_s = isolate.patience_s(plan.output.estimated_bytes)
+    if ready.sound is not None:
+        yield _at_once(ready.sound.encode_into(arguments, stall_s=stall_s))
+        return
     with running(ffmpeg, arguments, "making the video", stall_s=stall_s) as written:
         yield _at_once(paced("video", plan.output.duration_s, written))
 
@@ -120,12 +139,13 @@ def _measurer(
     """What measures the file, started now; where ffmpeg's index needs the memory, only later."""
     if (plan.inputs.video.video[0].packets or 0) <= MANY_PACKETS:
         return isolate.ready_measurer(made, decode_s=decode_s)
+    let_go()
     return nullcontext(partial(isolate.measure_file, made, decode_s=decode_s))
 
 
 def _prepare(
     plan: Plan, ffmpeg: Ffmpeg, folder: Path, workers: int
-) -> Generator[Progress, None, tuple[graph.Prepared, tuple[Check, ...]]]:
+) -> Generator[Progress, None, _Ready]:
     picture = None
     if plan.inputs.video.picture is not None:
         picture = str(folder / "picture.mov")
@@ -148,22 +168,26 @@ def _prepare(
                 duration_s=plan.output.duration_s,
                 bit_rate=plan.recipe.audio_bit_rate,
             )
+            if _is_read_meanwhile(plan):
+                return _Ready(
+                    prepared=graph.Prepared(picture=picture, tracks=(target,)), sound=sound
+                )
             if loudness is None:
                 yield from sound.encode()
             else:
                 metered = graph.meter_arguments(plan.recipe, track)
                 levels += yield from encode_at(loudness, metered, sound)
             tracks.append(target)
-    return graph.Prepared(picture=picture, tracks=tuple(tracks)), levels
+    return _Ready(prepared=graph.Prepared(picture=picture, tracks=tuple(tracks)), levels=levels)
+
+
+def _is_read_meanwhile(plan: Plan) -> bool:
+    """Whether the one encoded track is put beside a copied picture while it is encoded."""
+    alone = plan.video is Action.COPY and plan.recipe.audio_tracks == 1
+    return alone and plan.fit is None and plan.loudness_lufs is None and hasattr(os, "mkfifo")
 
 
 def _least_bytes(plan: Plan) -> int:
     """What the output takes at the very least: a copy is known, an encode only guessed."""
     share = 0.95 if plan.video is Action.COPY else 0.2
     return int(plan.output.estimated_bytes * share)
-
-
-def usable_cores(jobs: int | None) -> int:
-    """How many cores to use: those that this process may run on, or fewer where set."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(here or 1, jobs or here or 1)

@@ -47,7 +47,26 @@ class SoundJob:
         samples = isolate.encode_audio(
             self.ffmpeg, arguments, self.target, workers=self.workers, bit_rate=self.bit_rate
         )
-        yield from paced("audio", self.duration_s, (done / AUDIO_RATE for done in samples))
+        yield from self._paced(samples)
+
+    def encode_into(self, reader: Sequence[str], *, stall_s: float) -> Iterator[Progress]:
+        """Encode it into a named pipe, while another ffmpeg takes it from there.
+
+        Raises ChildFailedError or StalledError, of either.
+        """
+        samples = isolate.encode_audio_into(
+            self.ffmpeg,
+            self.arguments(UNCHANGED),
+            self.target,
+            reader,
+            workers=self.workers,
+            bit_rate=self.bit_rate,
+            stall_s=stall_s,
+        )
+        yield from self._paced(samples)
+
+    def _paced(self, samples: Iterator[int]) -> Iterator[Progress]:
+        return paced("audio", self.duration_s, (done / AUDIO_RATE for done in samples))
 
 
 def encode_at(
