@@ -147,6 +147,9 @@ def fit_plan(
     whole = again(None)
     content = content_of(whole)
     budget = fit.share_out(content, limit_bytes)
+    if budget.sound_rate == fit.ROOMY_SOUND_RATE and _hears_speech_alone(whole, ffmpeg):
+        content = dataclasses.replace(content, speech=True)
+        budget = fit.share_out(content, limit_bytes)
     whole = _with_sound(whole, budget)
     if content.still or whole.inputs.video.picture is not None:
         return _finished(whole, content, budget, _unseen(whole, budget))
@@ -155,6 +158,12 @@ def fit_plan(
         smaller = again(f"{choice.size[0]}x{choice.size[1]}")
         whole = dataclasses.replace(smaller, audio=whole.audio)
     return _finished(whole, content, budget, choice)
+
+
+def _hears_speech_alone(plan: Plan, ffmpeg: Ffmpeg) -> bool:
+    from avpipe.listen.speech import hears_speech_alone  # NumPy, and only where bits are scarce
+
+    return hears_speech_alone(plan.recipe, ffmpeg)
 
 
 def _is_wanted_smaller(plan: Plan, request: Request) -> bool:

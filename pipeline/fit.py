@@ -10,6 +10,8 @@ missed.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -23,11 +25,11 @@ SIDES = (2160, 1440, 1080, 720, 540, 480, 360, 270)
 SOUND_RATES = (192_000, 160_000, 128_000, 96_000, 64_000, 48_000, 32_000)
 """Bits a second of a stereo AAC track, the best first."""
 SOUND_SHARE = 0.12
-"""How much of the whole the sound may take where it has more than `ROOMY_SOUND_RATE`."""
+"""How much of the whole the sound may take where it has more than it needs."""
 STILL_SHARE = 0.7
 """The same beside one picture."""
-ROOMY_SOUND_RATE = 96_000
-"""What music needs; less only where the picture would not have what it needs."""
+ROOMY_SOUND_RATE, ROOMY_SPEECH_RATE = 96_000, 64_000
+"""What music and speech need; less only where the picture would not have what it needs."""
 LEAST_BITS_A_PIXEL = 0.018
 """Of a picture of `SIDES[-1]`: with less, H.264 leaves blocks where faces were."""
 LEAST_PICTURE_RATE = 20_000
@@ -36,11 +38,15 @@ GOOD_BITS_A_PIXEL = 0.045
 """At 1080 lines, of a camera's picture: above it a larger picture looks better than a smaller."""
 SIZE_POWER = 0.25
 """Small pictures hold more in a pixel: their bits a pixel grow with 1 / pixels to that power."""
-FRAME_BYTES = 28
-"""What the container takes for a frame of the picture, at most."""
-PACKET_BYTES = 10
-"""The same of a packet of sound."""
-HEADER_BYTES = 6_000
+FRAME_BYTES, TIME_BYTES, PACKET_BYTES = 12, 4, 4
+"""What an MP4's tables take for a frame of the picture, for its length where frames differ in
+that, and for a packet of sound."""
+CHUNK_BYTES, RUN_BYTES = 4, 12
+"""The same for a chunk, which ends where a packet of another stream comes, and for one that has
+more or fewer packets than the one before it."""
+HEADER_BYTES = 3_000
+LOOKED_AT_S = 20
+"""How much of a file is laid out to see how its streams take turns."""
 PACKETS_A_SECOND = Fraction(48_000, 1024)
 USUAL_FRAME_RATE, NO_FRAMES = Fraction(30), Fraction(0)
 """Of a picture that does not tell its own, and of none."""
@@ -48,10 +54,13 @@ AIM = Fraction(988, 1000)
 """The share of the limit that is aimed at: two passes miss a budget by 1 % where it is short."""
 LEAST_USE = Fraction(97, 100)
 """The share of the limit that has to be used where the limit is what binds."""
-SAMPLE_SHARE, SAMPLE_S, MOST_SAMPLES = 0.05, 1.25, 10
-"""How much of a picture its samples are, how long each one is, and how many there are."""
-SAFETY = 1.15
-"""How much more the whole may take than its samples foretell: they are right within 16 %."""
+SAMPLE_SHARE, MOST_SAMPLES = 0.025, 10
+"""How much of a picture its samples are, and how many there are: each trial takes that much of the
+time of a pass over the whole, so that all of them together stay far under one pass."""
+LEAST_SAMPLE_S, MOST_SAMPLE_S = 0.5, 1.25
+"""How long each one is; from `LEAST_SAMPLE_S` on another one tells more than a longer one."""
+SAFETY = 1.2
+"""How much more the whole may take than its samples foretell."""
 CRF_OF_HALF = 6.0
 """What makes the bytes of a picture half, until two samples tell it."""
 LEAST_CRF, MOST_CRF = 1.0, 51.0
@@ -61,8 +70,8 @@ COARSE_CRF = 32.0
 """Above it a smaller picture is the better one, where nothing can compare them."""
 BYTES_OF_PIXELS = 0.8
 """At one quality a picture takes its pixels to the power of that."""
-VMAF_OF_DOUBLE = 5.0
-"""What twice the bytes add, to bring samples of nearly the same size to one."""
+LOSS_OF_DOUBLE = 0.75
+"""What twice the bytes leave of what a VMAF is short of 100, to bring samples to one size."""
 NEAR_DOUBLING = 0.25
 """How far off the budget samples may be to be compared: by 2 to the power of that."""
 VMAF_GAIN = 0.3
@@ -88,8 +97,17 @@ class Content:
     sound_tracks: int
     still: bool = False
     """Whether it shows one picture: then the sound may take most."""
+    speech: bool = False
+    """Whether its sound is known to be speech alone."""
+    uneven: bool = False
+    """Whether frames differ in how long they are shown."""
     extra_bytes: int = 0
     """What titles and other texts take."""
+
+    @property
+    def roomy_rate(self) -> int:
+        """Bits a second that a track of its sound needs."""
+        return ROOMY_SPEECH_RATE if self.speech else ROOMY_SOUND_RATE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,10 +166,32 @@ def least_bytes(content: Content) -> int:
 
 
 def container_bytes(content: Content) -> int:
-    """What an MP4's tables take, at most."""
+    """What an MP4's tables take, or a little more."""
     frames = math.ceil(content.duration * content.frame_rate) if content.width else 0
-    packets = math.ceil(content.duration * PACKETS_A_SECOND + 2) * content.sound_tracks
-    return HEADER_BYTES + content.extra_bytes + frames * FRAME_BYTES + packets * PACKET_BYTES
+    packets = math.ceil(content.duration * PACKETS_A_SECOND + 2)
+    frame_bytes = FRAME_BYTES + (TIME_BYTES if content.uneven else 0)
+    tables = frames * frame_bytes + packets * content.sound_tracks * PACKET_BYTES
+    turns = _turn_bytes(content.frame_rate if frames else NO_FRAMES, content.sound_tracks)
+    tables += math.ceil(turns * content.duration)
+    return HEADER_BYTES + content.extra_bytes + tables
+
+
+@functools.cache
+def _turn_bytes(frame_rate: Fraction, sound_tracks: int) -> float:
+    """What the chunks take in a second where streams take turns by the times of their packets."""
+    rates = [frame_rate] * (frame_rate > 0) + [PACKETS_A_SECOND] * sound_tracks
+    order = sorted(
+        (number / rate, stream)
+        for stream, rate in enumerate(rates)
+        for number in range(math.ceil(LOOKED_AT_S * rate))
+    )
+    taken = 0
+    last: dict[int, int] = {}
+    for stream, run in itertools.groupby(stream for _, stream in order):
+        length = len(tuple(run))
+        taken += CHUNK_BYTES + (RUN_BYTES if last.get(stream) != length else 0)
+        last[stream] = length
+    return taken / LOOKED_AT_S
 
 
 def sizes(width: int, height: int) -> tuple[tuple[int, int], ...]:
@@ -172,10 +212,11 @@ def sample_windows(duration: Fraction) -> tuple[tuple[float, float], ...]:
     They lie evenly over the whole; of what is short, one in the middle.
     """
     whole = float(duration)
-    count = max(2, min(MOST_SAMPLES, round(whole * SAMPLE_SHARE / SAMPLE_S)))
-    if whole <= 2 * SAMPLE_S:
-        return ((0.0, whole),)
-    length = SAMPLE_S if whole > 8 else whole / 8
+    if whole <= 4 * LEAST_SAMPLE_S:
+        length = min(whole, LEAST_SAMPLE_S)
+        return (((whole - length) / 2, length),)
+    count = max(2, min(MOST_SAMPLES, int(whole * SAMPLE_SHARE / LEAST_SAMPLE_S)))
+    length = max(LEAST_SAMPLE_S, min(MOST_SAMPLE_S, whole * SAMPLE_SHARE / count))
     step = whole / count
     return tuple((step * (number + 0.5) - length / 2, length) for number in range(count))
 
@@ -246,7 +287,8 @@ def choose_picture(
             vmaf=first.vmaf,
         )
     guess = wanted_crf + CRF_OF_HALF * math.log2(max(1.0, needed / budget.picture_bytes))
-    best = yield from _at_budget(content, budget, size, guess, sees=sees)
+    measured = ((wanted_crf, needed),)
+    best = yield from _at_budget(content, budget, size, guess, measured, sees=sees)
     if best.crf <= ROOMY_CRF:
         return best
     if not sees:
@@ -261,10 +303,16 @@ def choose_picture(
 
 
 def _at_budget(
-    content: Content, budget: Budget, size: tuple[int, int], guess: float, *, sees: bool
+    content: Content,
+    budget: Budget,
+    size: tuple[int, int],
+    guess: float,
+    measured: Sequence[tuple[float, float]] = (),
+    *,
+    sees: bool,
 ) -> Generator[Trial, Sampled, Choice]:
-    """A picture of that size that spends the budget."""
-    points: list[tuple[float, float]] = []
+    """A picture of that size that spends the budget; `measured` are CRFs and bytes at that size."""
+    points = list(measured)
     crf = guess
     for _ in range(2):
         crf = min(MOST_CRF, max(LEAST_CRF, crf))
@@ -273,25 +321,28 @@ def _at_budget(
         points.append((crf, made))
         doublings = math.log2(budget.picture_bytes / made)
         crf = _corrected(points, budget.picture_bytes)
-        if abs(doublings) <= NEAR_DOUBLING:
+        # Another trial only brings the looks of a size to those of the next one.
+        if abs(doublings) <= NEAR_DOUBLING or (measured and crf <= ROOMY_CRF):
             break
     vmaf = sampled.vmaf
     if vmaf is not None:
-        vmaf = min(100.0, max(0.0, vmaf + VMAF_OF_DOUBLE * doublings))
+        vmaf = 100 - (100 - vmaf) * LOSS_OF_DOUBLE**doublings
     return Choice(
         method=Method.TWO_PASS,
         size=size,
         crf=round(crf, 2),
         picture_bytes=budget.picture_bytes,
-        vmaf=vmaf,
+        vmaf=None if vmaf is None else min(100.0, max(0.0, vmaf)),
     )
 
 
 def _corrected(points: Sequence[tuple[float, float]], wanted: float) -> float:
-    (crf, made) = points[-1]
-    if len(points) > 1 and points[0][0] != crf:
-        return crf_that_fits(points, wanted)
-    return crf + CRF_OF_HALF * math.log2(made / wanted)
+    """The CRF of the wanted bytes, on a line through the two points that are nearest to them."""
+    near = sorted(points, key=lambda point: abs(math.log(max(1.0, point[1]) / wanted)))[:2]
+    if len(near) > 1 and near[0][0] != near[1][0]:
+        return crf_that_fits(near, wanted)
+    (crf, made) = near[0]
+    return crf + CRF_OF_HALF * math.log2(max(1.0, made) / wanted)
 
 
 def _crf_at(known: Choice, size: tuple[int, int]) -> float:
@@ -352,8 +403,8 @@ def next_bytes(asked: int, made: int, limit: int) -> int | None:
 
 
 def sound_within(content: Content, room_bytes: int) -> int | None:
-    """The best rate that music can have within so many bytes; None where there is none."""
-    rates = [rate for rate in SOUND_RATES if rate >= ROOMY_SOUND_RATE]
+    """The best rate within so many bytes that is all the sound needs; None where none is."""
+    rates = [rate for rate in SOUND_RATES if rate >= content.roomy_rate]
     if not content.sound_tracks:
         return rates[0] if room_bytes >= 0 else None
     return next((rate for rate in rates if sound_bytes(content, rate) <= room_bytes), None)
@@ -369,7 +420,7 @@ def _sound_rate(content: Content, room_bytes: int) -> int:
     for rate in SOUND_RATES:
         sound = sound_bytes(content, rate)
         left = room_bytes - sound
-        if rate > ROOMY_SOUND_RATE:
+        if rate > content.roomy_rate:
             if sound <= (STILL_SHARE if content.still else SOUND_SHARE) * room_bytes:
                 return rate
         elif left >= floor * rate / SOUND_RATES[-1]:

@@ -92,6 +92,17 @@ def test_sound_keeps_what_music_needs_where_there_is_room() -> None:
     assert share_out(hour, 2_000_000_000).sound_rate == 192_000
 
 
+def test_speech_leaves_the_picture_what_music_needs_more() -> None:
+    music = Content(
+        duration=Fraction(3600), width=1920, height=1080, frame_rate=Fraction(30), sound_tracks=1
+    )
+    speech = dataclasses.replace(music, speech=True)
+    (one, other) = (share_out(music, 200_000_000), share_out(speech, 200_000_000))
+    assert (one.sound_rate, other.sound_rate) == (96_000, 64_000)
+    assert other.picture_bytes - one.picture_bytes == 32_000 / 8 * 3600
+    assert share_out(speech, 2_000_000_000).sound_rate == 192_000
+
+
 def test_less_room_makes_the_picture_smaller() -> None:
     film = Content(
         duration=Fraction(600), width=1920, height=1080, frame_rate=Fraction(25), sound_tracks=1
@@ -125,15 +136,25 @@ def test_a_miss_is_corrected_and_a_hit_is_not() -> None:
 def test_samples_lie_inside_and_are_few(duration: Fraction) -> None:
     windows = sample_windows(duration)
     assert all(start >= 0 and start + length <= float(duration) + 1e-9 for start, length in windows)
-    assert sum(length for _, length in windows) <= max(8.0, 0.6 * float(duration))
-    assert sum(length for _, length in windows) <= 24.0
+    assert sum(length for _, length in windows) <= max(1.0, 0.025 * float(duration)) + 1e-9
+    assert sum(length for _, length in windows) <= 12.5
 
 
 def test_the_container_takes_what_its_packets_take() -> None:
     silent = Content(
         duration=Fraction(10), width=640, height=360, frame_rate=Fraction(25), sound_tracks=0
     )
-    assert container_bytes(silent) == 6_000 + 250 * 28
+    assert container_bytes(silent) == 3_000 + 250 * 12 + 8
+    assert container_bytes(dataclasses.replace(silent, uneven=True)) == 3_000 + 250 * 16 + 8
+
+
+@pytest.mark.parametrize("megabytes", [2000, 400, 120, 40])
+def test_all_samples_together_are_a_small_share_of_the_whole(megabytes: int) -> None:
+    """In pixels that are encoded: at most 8 % of those of one pass over the whole."""
+    (_, trials) = chosen(PLAIN, megabytes)
+    sampled_s = sum(length for _, length in sample_windows(SHOW.duration))
+    encoded = sum(size[0] * size[1] for size in {(t.size, t.crf): t.size for t in trials}.values())
+    assert encoded * sampled_s <= 0.08 * 1920 * 1080 * SHOW.duration
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ VOCABULARY = {
     "settings",
     "scene",
 }
-DECISIONS = {"sync", "fit", "plan", "intent", "edits", "pairing"}
+DECISIONS = {"sync", "fit", "speech", "plan", "intent", "edits", "pairing"}
 LAYERS: tuple[set[str], ...] = (
     {"avpipe"},  # the package itself: its version
     {"errors", "media", "timeline", "montage", "jsonform"},

@@ -43,6 +43,7 @@ def content_of(plan: Plan) -> fit.Content:
         frame_rate=_frame_rate(plan) if drawn else fit.NO_FRAMES,
         sound_tracks=plan.recipe.audio_tracks,
         still=camera.picture is not None,
+        uneven=drawn and camera.video[0].variable_frame_rate is not False,
         extra_bytes=texts + 512 * camera.chapters,
     )
 
