@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from avpipe.benchmarks import check as checked
 from avpipe.benchmarks import (
+    batches,
     fit_quality,
     growth,
     job_peers,
@@ -19,6 +19,7 @@ from avpipe.benchmarks import (
     sync_accuracy,
     sync_peers,
 )
+from avpipe.benchmarks import check as checked
 from avpipe.benchmarks.cases import CASES
 from avpipe.benchmarks.comparison import compare
 from avpipe.benchmarks.inputs import Inputs
@@ -83,7 +84,14 @@ def _tell(line: str) -> None:
     click.echo(line, err=True)
 
 
-_OTHERS = (sync_accuracy.main, sync_peers.main, job_peers.main, fit_quality.main, growth.main)
+_OTHERS = (
+    sync_accuracy.main,
+    sync_peers.main,
+    job_peers.main,
+    fit_quality.main,
+    growth.main,
+    batches.main,
+)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from avpipe.codecs.isolate import probe_files
 from avpipe.codecs.process import run
 from avpipe.listen.align import Heard
 from avpipe.media import MediaInfo, Verdict
+from avpipe.plan.showing import shown_in_plan
 from avpipe.plan.values import Plan
 from avpipe.render.likeness import picture_matches
 from avpipe.settings import Settings
@@ -74,7 +75,8 @@ def _sync_error_ms(plan: Plan, made: str, settings: Settings) -> float | None:
     if not late_s:
         return None
     (info,) = probe_files([made])
-    seen = [match.late_s for match in picture_matches(plan, info, find(settings.ffmpeg))] or [0.0]
+    matches = picture_matches(shown_in_plan(plan), info, find(settings.ffmpeg))
+    seen = [match.late_s for match in matches] or [0.0]
     return round(_worst(late_s, seen) * 1000, 3)
 
 

@@ -116,7 +116,7 @@ def encode_stream(
     workers: int,
     report: Callable[[int], None] | None = None,
 ) -> Encoded:
-    """Write an MP4 file, or a pipe that has a path, with the interleaved f32le samples of `pcm` as AAC-LC.
+    """Write an MP4 file, or a pipe's path, with the interleaved f32le samples of `pcm` as AAC-LC.
 
     It holds `workers + 2` chunks at most. `report` is told the samples that are written so far.
     Raises RenderError where `pcm` ends within a sample or the encoder fails, DiskFullError where

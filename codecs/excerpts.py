@@ -36,8 +36,8 @@ def read_excerpts(
 ) -> Samples:
     """(excerpts, samples) in mono of what begins at each time; silence where the sound has ended.
 
-    Times are seconds from `origin` on the file's own time line, or from its first sample. They are
-    as exact as a seek in that file is: some milliseconds. Raises ChildFailedError or StalledError.
+    Times are seconds from `origin` on the file's own time line, or from its first sample; there is
+    silence before that. Raises ChildFailedError or StalledError.
     """
     size = round(length_s * EXCERPT_RATE)
     lead = (stream.start or Fraction(0)) if origin is None else origin
@@ -76,6 +76,8 @@ def _excerpt(info: MediaInfo, stream: AudioStream, seek: float, size: int) -> An
     count = min(stream.channels, MOST_CHANNELS)
     mean = "+".join(f"{1 / count:.6f}*c{number}" for number in range(count))
     mono = source[str(stream.index)].filter("pan", args=f"mono|c0={mean}")
-    mono = mono.filter("aresample", sample_rate=EXCERPT_RATE).filter("asetpts", expr="N/SR/TB")
+    # A seek in an M4A may come down a packet late: its place is told by the time stamps alone.
+    placed = {"sample_rate": EXCERPT_RATE, "async": 1, "first_pts": 0}
+    mono = mono.filter("aresample", **placed).filter("asetpts", expr="N/SR/TB")
     exact = mono.filter("apad", whole_len=size).filter("atrim", end_sample=size)
     return exact.filter("aformat", sample_fmts="flt", channel_layouts="mono")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -92,6 +93,26 @@ def index_frames(path: str, stream: int, rate: Fraction, start: Fraction) -> Fra
     stall_s = patience_s(os.path.getsize(path))  # noqa: PTH202
     (form,) = _results("frames", path, *numbers, doing="reading the video", stall_s=stall_s)
     return jsonform.decode(FrameIndex, form)
+
+
+def find_copies(
+    source: tuple[str, int],
+    made: tuple[str, int],
+    stretches: Sequence[tuple[float, float]],
+    *,
+    later_s: float,
+    reach_s: float,
+) -> list[float | None]:
+    """As `copied.find_copies`. Raises ChildFailedError or StalledError."""
+    form = {
+        "source": source,
+        "made": made,
+        "stretches": stretches,
+        "later_s": later_s,
+        "reach_s": reach_s,
+    }
+    (found,) = _results("copied", json.dumps(form), doing="comparing the pictures")
+    return [None if late is None else float(late) for late in found]
 
 
 def splice(stretches: Sequence[Stretch], rate: Fraction, target: str) -> list[int]:

@@ -21,7 +21,7 @@ from avpipe.codecs.process import Child, machine_memory_bytes
 from avpipe.codecs.timing import UNTIMED
 from avpipe.errors import UnreadableError
 from avpipe.media import AudioStream, MediaInfo
-from avpipe.recipe import AUDIO_RATE
+from avpipe.recipe import AUDIO_RATE, FEWER_CHANNELS_HINT, MOST_CHANNELS
 
 Samples = NDArray[np.float32]
 Raw = NDArray[Any]
@@ -32,7 +32,6 @@ LISTEN_RATE = 16_000
 """Samples a second of what is decoded here."""
 MIX = -1
 """In the place of a channel's number: the mean of all."""
-MOST_CHANNELS = 64
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0"}
 _FORMATS: dict[SampleType, str] = {np.dtype(np.int16): "s16le", np.dtype(np.float32): "f32le"}
 _FILTER_SIZE = 16
@@ -46,6 +45,9 @@ _SAMPLES = ("wav", "w64")
 _LARGE_PACKETS = ("-max_size", "65536")
 """WAV's demuxer gives 4 kB at a time, and handing them from thread to thread costs more than all
 that is done with them."""
+_ONE_PACKET = ("-probesize", "65536")
+"""What the demuxers of PCM may look at for DTS in disguise: over 32 packets that takes longer than
+to decode 20 s, and the probe has looked already."""
 _RUN_UP_S = 1
 """Decoded and dropped before a stretch: decoders need some packets to come in."""
 
@@ -134,7 +136,8 @@ def _require_few_channels(info: MediaInfo, stream: AudioStream) -> None:
     if stream.channels > MOST_CHANNELS:
         raise UnreadableError(
             f"{info.path} has {stream.channels} channels, more than the {MOST_CHANNELS} "
-            "that can be worked with"
+            "that can be worked with",
+            hint=FEWER_CHANNELS_HINT,
         )
 
 
@@ -149,10 +152,17 @@ def decode_arguments(track: Track, picks: Sequence[int], stretch: Stretch) -> li
     return [
         *("-copyts", *_sought(track, stretch)),
         *("-protocol_whitelist", "file", "-f", str(track.info.container)),
-        *(_LARGE_PACKETS if track.info.container == "wav" else ()),
+        *_reading(track),
         *("-i", f"file:{track.info.path}", "-map", f"0:{track.stream.index}"),
         *("-af", ",".join(filters), "-f", _FORMATS[track.sample_type], "pipe:1"),
     ]
+
+
+def _reading(track: Track) -> tuple[str, ...]:
+    """The options of the input that set how much of a WAV is read at once."""
+    large = _LARGE_PACKETS if track.info.container == "wav" else ()
+    is_pcm = (track.stream.codec or "").startswith("pcm")
+    return (*large, *(_ONE_PACKET if is_pcm and track.info.container in _SAMPLES else ()))
 
 
 def _sought(track: Track, stretch: Stretch) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from avpipe.codecs.file_problems import (
 from avpipe.codecs.packet_scan import Deadline, scan
 from avpipe.codecs.packet_track import Track
 from avpipe.codecs.stream_facts import audio_stream, subtitle_stream, video_stream
+from avpipe.codecs.wave_content import holds_samples
 from avpipe.errors import InputMissingError
 from avpipe.media import AudioStream, MediaInfo, VideoStream
 
@@ -89,10 +90,11 @@ def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
     ):
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
     cut = (declared_length(file) or 0) > (blank.size_bytes or 0)
+    sure = holds_samples(file)
     file.seek(0)
     av.logging.set_level(None)
     try:
-        with _open(blank.path, file, by_header=head[4:8] == b"ftyp") as container:
+        with _open(blank.path, file, by_header=head[4:8] == b"ftyp", few_guesses=sure) as container:
             return _describe(blank, container, cut, time_limit_s)
     except (av.ArgumentError, av.DemuxerNotFoundError):
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
@@ -102,6 +104,7 @@ def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
         return _failed(blank, "unreadable", f"{_UNREADABLE} ({_reason(error)}).")
 
 
+_FEW_PACKETS = 8
 _UNSUPPORTED = "This is not a video, sound or picture format that can be used."
 _UNREADABLE = "The file is not a video, sound or picture, or it is too damaged to open"
 
@@ -110,12 +113,13 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
 
 
-def _open(path: str, file: BinaryIO, *, by_header: bool) -> InputContainer:
+def _open(path: str, file: BinaryIO, *, by_header: bool, few_guesses: bool) -> InputContainer:
     """The container, which can open no other file.
 
     A name that is not UTF-8 can't be handed to ffmpeg; the open file is handed over instead.
     With `by_header` no frame is decoded for what the header leaves out: the scan decodes one
-    anyhow, and of a picture of a high bit rate that takes half of the time.
+    anyhow, and of a picture of a high bit rate that takes half of the time. With `few_guesses`
+    the first packets alone are held against what else they might be than what the header says.
     """
     options = {
         "protocol_whitelist": "file",
@@ -124,6 +128,8 @@ def _open(path: str, file: BinaryIO, *, by_header: bool) -> InputContainer:
     }
     if by_header:
         options["skip_frame"] = "all"
+    if few_guesses:
+        options["max_probe_packets"] = str(_FEW_PACKETS)
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -282,6 +282,12 @@ def machine_memory_bytes() -> int | None:
         return None
 
 
+def usable_cores(jobs: int | None) -> int:
+    """How many cores to use: those that this process may run on, or fewer where set."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(here or 1, jobs or here or 1)
+
+
 def _spawn(
     argv: tuple[str, ...],
     stdin: IO[bytes] | int | None,

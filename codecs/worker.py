@@ -76,6 +76,21 @@ def splice(target: str, rate: str, form: str) -> None:
     _print(damaged_joints(target, stretches))
 
 
+def copied(form: str) -> None:
+    """Print how much later than expected each stretch of a file is in another one, if it is."""
+    from avpipe.codecs.copied import find_copies
+
+    told = json.loads(form)
+    found = find_copies(
+        tuple(told["source"]),
+        tuple(told["made"]),
+        [(begin, end) for begin, end in told["stretches"]],
+        later_s=told["later_s"],
+        reach_s=told["reach_s"],
+    )
+    _print(found)
+
+
 def _print(form: object) -> None:
     sys.stdout.write(json.dumps(form) + "\n")
     sys.stdout.flush()
@@ -93,7 +108,7 @@ def _reason(error: Exception) -> str:
 
 
 TASKS: dict[str, Callable[..., None]] = {
-    task.__name__: task for task in (probe, measure, draw, aac, frames, splice)
+    task.__name__: task for task in (probe, measure, draw, aac, frames, splice, copied)
 }
 
 

@@ -1,18 +1,20 @@
-"""`avpipe sync` from two paths to the result."""
+"""`avpipe sync` from two paths to the result.
+
+Little is imported here, so that the files are being probed while the rest is still loaded.
+"""
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from avpipe.codecs import isolate
 from avpipe.codecs.ffmpeg import find
+from avpipe.codecs.process import usable_cores
 from avpipe.errors import WrongMediaError
 from avpipe.media import MediaInfo
-from avpipe.plan.make import require_supported
-from avpipe.render.local import usable_cores
+from avpipe.plan.supported import require_supported
 from avpipe.settings import Settings
 from avpipe.updates import Progress
 
@@ -30,17 +32,11 @@ def align_paths(
     Raises MediaError where a file cannot be read, WrongMediaError where the one has no picture or
     the other no sound.
     """
-    # NumPy takes as long to import as two files to probe, and the one is done in a child.
-    # Its locks are taken before a fork and given back after: not imported between the two.
-    import logging  # noqa: F401
-
-    preparing = threading.Thread(target=_import_engine, daemon=True)
-    preparing.start()
     ffmpeg = find(settings.ffmpeg)
     paths = [os.path.abspath(path) for path in (video, audio)]  # noqa: PTH100
-    (picture, sound) = isolate.probe_files(paths)
+    # NumPy takes as long to import as two files to probe, and the one is done in a child.
+    (picture, sound) = isolate.probe_files(paths, meanwhile=_import_engine)
     require_pair(picture, sound)
-    preparing.join()
     from avpipe.listen.align import listen
 
     cores = usable_cores(settings.jobs)

@@ -4,30 +4,52 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from avpipe import jsonform
 from avpipe.cloud import draft
 from avpipe.cloud.connection import Cloud, in_session
-from avpipe.cloud.job import Delivery, Expected, JobSpec, prepare, run, spec_of
+from avpipe.cloud.draft_codec import is_read_whole
+from avpipe.cloud.job import prepare, run
+from avpipe.cloud.job_values import Delivery, Expected, JobSpec, scratch_folder, spec_of
+from avpipe.cloud.local_edit import parts_here
 from avpipe.cloud.send import state_mark
 from avpipe.cloud.values import SessionState
 from avpipe.codecs import isolate
+from avpipe.codecs.ffmpeg import find
 from avpipe.codecs.measure import Measured
-from avpipe.errors import ChildFailedError, NothingToExportError, VerificationError
+from avpipe.errors import (
+    ChildFailedError,
+    MediaError,
+    NothingToExportError,
+    RequestError,
+    VerificationError,
+)
+from avpipe.files import probed
 from avpipe.journal import JobRow
 from avpipe.montage.values import TrackKind
+from avpipe.plan.scene import make_scene
+from avpipe.plan.supported import require_supported
+from avpipe.render.local import usable_cores
+from avpipe.render.received import (
+    Original,
+    checks_beside,
+    file_checks,
+    measure_received,
+    require_accepted,
+)
 from avpipe.render.workspace import publish
-from avpipe.updates import Check, Done, OutputFacts, Progress, Started, Update
+from avpipe.updates import Check, Done, Note, OutputFacts, Progress, Started, Update
 
 KIND = "export"
-DECODE_S = 20.0
-"""How much of a rendered file is decoded to verify it."""
+RESOLUTION = "1080p"
+"""What a render is bounded by, as everything that avpipe makes where nobody asks for else."""
 LENGTH_TOLERANCE_S = 0.25
 """How far a render's length may be from the timeline's: the service counts in whole frames."""
 
@@ -51,12 +73,19 @@ def prepared_export(
     """
     require_exportable(state)
     wanted = Wanted(fallback=fallback, draft=dict(state.draft))
+    key = f"{KIND} {state.session_id} {state_mark(state)}"
+    path = os.path.abspath(output)  # noqa: PTH100 - `resolve` would follow links
+    spec = JobSpec(
+        resolution=RESOLUTION,
+        scratch=str(scratch_folder(cloud, key, path)),
+        context=jsonform.encode(wanted),
+    )
     return prepare(
         cloud,
-        JobSpec(context=jsonform.encode(wanted)),
+        spec,
         kind=KIND,
-        key=f"{KIND} {state.session_id} {state_mark(state)}",
-        output=os.path.abspath(output),  # noqa: PTH100 - `resolve` would follow links
+        key=key,
+        output=path,
         overwrite=overwrite,
         session_id=state.session_id,
     )
@@ -72,13 +101,14 @@ def take_up(cloud: Cloud, job: JobRow) -> Generator[Update]:
     began = time.monotonic()
     yield Started(video=None, audio=None, output=job.output)
     delivery = Delivery(
-        verify=_verified,
+        verify=partial(_verified, cloud, job),
         publish=lambda made: publish(made, Path(job.output), overwrite=job.overwrite),
     )
     steps = run(cloud, job.id, delivery)
     with closing(steps):
         checks = yield from steps
-    yield _done(Path(job.output), checks, time.monotonic() - began)
+    facts = _facts(Path(job.output))
+    yield Done.of_edit(facts, checks, route="cloud", elapsed_s=time.monotonic() - began)
 
 
 def current_state(cloud: Cloud, session_id: str | None = None) -> SessionState:
@@ -103,34 +133,33 @@ def default_output(state: SessionState) -> str:
     return f"{stem or 'project'}.export.mp4"
 
 
-def _verified(path: Path, expected: Expected) -> Generator[Progress, None, tuple[Check, ...]]:
+def _verified(
+    cloud: Cloud, job: JobRow, path: Path, expected: Expected
+) -> Generator[Progress | Note, None, tuple[Check, ...]]:
+    """The checks of a render. Raises VerificationError where one fails."""
     yield Progress(stage="verify", done=0.0)
-    try:
-        found = isolate.measure_file(str(path), decode_s=DECODE_S)
-    except ChildFailedError as error:
-        raise VerificationError("the cloud's render cannot be read as a video") from error
-    checks = _checks(found, expected)
-    failed = [check for check in checks if not check.ok]
-    if failed:
-        told = ", ".join(f"{check.name} is {check.value}" for check in failed)
-        raise VerificationError(f"the cloud's render was rejected: {told}")
+    checks = _checks(measure_received(path), expected)
+    require_accepted(checks)
+    found = _original(cloud, job, expected.draft)
+    if isinstance(found, Note):
+        yield found
+    else:
+        ffmpeg = find(cloud.settings.ffmpeg)
+        workers = usable_cores(cloud.settings.jobs)
+        try:
+            scratch = Path(spec_of(job).scratch or path.parent)
+            checks += yield from checks_beside(found, path, ffmpeg, scratch, workers=workers)
+        except ChildFailedError as error:
+            told = "the cloud's render cannot be compared with the files"
+            raise VerificationError(told) from error
     yield Progress(stage="verify", done=1.0)
     return checks
 
 
 def _checks(found: Measured, expected: Expected) -> tuple[Check, ...]:
-    """What has to be true of every render, whoever made it."""
-    lost = sum(stream.beyond_end for stream in found.streams)
-    errors = sum(stream.errors for stream in found.streams)
-    decoded = [stream.decoded for stream in found.video]
-    checks = [
-        Check(name="video_streams", value=len(found.video), ok=len(found.video) >= 1),
-        *(Check(name="video_codec", value=s.codec, ok=s.codec == "h264") for s in found.video),
-        *(Check(name="audio_codec", value=s.codec, ok=s.codec == "aac") for s in found.audio),
-        Check(name="packets_beyond_end", value=lost, ok=lost == 0),
-        Check(name="decode_errors", value=errors, ok=errors == 0),
-        Check(name="frames_decoded", value=sum(decoded), ok=all(decoded)),
-    ]
+    """What has to be true of every render, whoever made it and of what."""
+    count = len(found.video)
+    checks = [Check(name="video_streams", value=count, ok=count >= 1), *file_checks(found)]
     end = max((stream.end for stream in found.streams), default=Fraction(0))
     if expected.duration_s is not None:
         off = abs(float(end) - expected.duration_s)
@@ -138,22 +167,39 @@ def _checks(found: Measured, expected: Expected) -> tuple[Check, ...]:
     return tuple(checks)
 
 
-def _done(output: Path, checks: tuple[Check, ...], elapsed_s: float) -> Done:
+def _original(cloud: Cloud, job: JobRow, draft: Mapping[str, Any]) -> Original | Note:
+    """What was to be rendered, as far as its files are here; else why it is not known."""
+    session_id = cloud.journal.job(job.id).session_id
+    edit = parts_here(draft, cloud.journal.uploads(session_id) if session_id else ())
+    if not edit.sources:
+        return _not_compared("none of the files in its timeline is here as it was sent")
+    try:
+        files = dict(zip(edit.sources, probed(tuple(edit.sources.values())), strict=True))
+        for info in files.values():
+            require_supported(info)
+        scene = make_scene(edit.montage, files)
+    except (RequestError, MediaError) as error:
+        return _not_compared(error.message)
+    canvas = edit.montage.canvas
+    return Original(
+        scene=scene,
+        whole=not edit.missing and is_read_whole(draft),
+        shaped=canvas.width is not None or canvas.aspect is not None,
+    )
+
+
+def _not_compared(why: str) -> Note:
+    message = f"the render was not held against the files that it is made of: {why}"
+    return Note(code="not_compared", message=message)
+
+
+def _facts(output: Path) -> OutputFacts:
     (info,) = isolate.probe_files([str(output)])
     (width, height) = info.video[0].upright_size if info.video else (0, 0)
-    return Done(
-        output=OutputFacts(
-            path=str(output),
-            size_bytes=output.stat().st_size,
-            duration_s=info.duration_s or 0.0,
-            width=width,
-            height=height,
-        ),
-        route="cloud",
-        fallback=None,
-        video="encode",
-        audio="encode",
-        alignment=None,
-        checks=checks,
-        elapsed_s=round(elapsed_s, 3),
+    return OutputFacts(
+        path=str(output),
+        size_bytes=output.stat().st_size,
+        duration_s=info.duration_s or 0.0,
+        width=width,
+        height=height,
     )

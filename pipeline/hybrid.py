@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Generator
 from contextlib import closing
 from fractions import Fraction
@@ -13,7 +12,8 @@ from pathlib import Path, PurePath
 from avpipe import jsonform
 from avpipe.cloud.connection import Cloud, was_unreachable
 from avpipe.cloud.draft import is_exportable
-from avpipe.cloud.job import Delivery, Expected, JobSpec, prepare, run, spec_of
+from avpipe.cloud.job import prepare, run
+from avpipe.cloud.job_values import Delivery, Expected, JobSpec, scratch_folder, spec_of
 from avpipe.cloud.local_edit import LocalEdit, local_edit
 from avpipe.cloud.multipart import require_uploadable
 from avpipe.cloud.upload import LocalFile
@@ -33,16 +33,16 @@ from avpipe.errors import (
 )
 from avpipe.journal import JobRow
 from avpipe.media import MediaInfo
+from avpipe.plan.showing import shown_in_plan
 from avpipe.plan.values import CloudOrder, Plan
 from avpipe.recipe import Action
-from avpipe.render.likeness import (
-    LEAST_LIKENESS,
-    MOST_EARLY_S,
-    MOST_LATE_S,
-    likeness,
-    picture_matches,
-    sound_matches,
-    sync_s,
+from avpipe.render.likeness import content_checks, picture_matches, sound_matches
+from avpipe.render.received import (
+    file_checks,
+    has_shape,
+    measure_received,
+    probe_received,
+    require_accepted,
 )
 from avpipe.render.sound import SoundJob, checks_of_loudness, encode_at
 from avpipe.render.workspace import publish, told_when_full
@@ -50,12 +50,8 @@ from avpipe.settings import Settings
 from avpipe.updates import Check, Note, Progress
 
 KIND = "merge"
-PREPARED = "prepared"
-"""The folder, in the state folder, of what was made to be sent."""
 NAME_LIMIT = 50
 """Of its name, in characters."""
-DECODE_S = 20.0
-"""How much of each stream of the result is decoded, besides what is compared."""
 LENGTH_TOLERANCE_S = 0.1
 """How far an end may be from where it was planned: the service counts in whole frames."""
 COMPRESS_STAGE = "compress"
@@ -64,8 +60,6 @@ _COMPRESSING = ("video", "correct")
 """What that is called where a file is made for its own sake."""
 ENCODED_TWICE_DB = 0.5
 """What a second encoder may add to the peaks of a sound that was brought to a loudness."""
-SHAPE_TOLERANCE = 0.02
-"""How far the ratio of the sides may be from the planned one, of 1."""
 
 Steps = Generator[Progress | Note, None, tuple[Check, ...]]
 
@@ -188,6 +182,7 @@ def _spec(cloud: Cloud, plan: Plan, order: CloudOrder) -> JobSpec:
         files=(video, LocalFile(path=str(sound), key=f"sound {order.key}")),
         instruction=order.instruction,
         duration_s=plan.output.duration_s,
+        resolution=order.resolution,
         scratch=str(sound.parent),
         context={"plan": jsonform.encode(plan)},
     )
@@ -207,8 +202,7 @@ def _video_path(cloud: Cloud, plan: Plan) -> Path:
 
 def _folder(cloud: Cloud, plan: Plan) -> Path:
     """What is made of a plan to be sent: of each job in a folder of its own."""
-    name = f"{_sent_key(plan)} {plan.output.path}".encode(errors="surrogateescape")
-    return cloud.settings.state_dir / PREPARED / hashlib.sha256(name).hexdigest()[:24]
+    return scratch_folder(cloud, _sent_key(plan), plan.output.path)
 
 
 def _made_video(sent: Plan, target: Path, settings: Settings) -> Generator[Progress]:
@@ -255,42 +249,29 @@ def _made_sound(plan: Plan, ffmpeg: Ffmpeg, target: Path, workers: int) -> Gener
 
 def _verified(plan: Plan, path: Path, sound: Path, ffmpeg: Ffmpeg) -> tuple[Check, ...]:
     """The checks of a result. Raises VerificationError where one fails."""
+    checks = (*_shape_checks(plan, measure_received(path)), *_byte_checks(plan, path))
+    require_accepted(checks)
+    made = probe_received(path)
+    (sent,) = isolate.probe_files([str(sound)])
     try:
-        found = isolate.measure_file(str(path), decode_s=DECODE_S)
-    except ChildFailedError as error:
-        raise VerificationError("the cloud's render cannot be read as a video") from error
-    checks = (*_shape_checks(plan, found), *_byte_checks(plan, path))
-    _require(checks)
-    (made, sent) = isolate.probe_files([str(path), str(sound)])
-    if not (made.supported and made.video and made.audio):
-        raise VerificationError("the cloud's render cannot be read as a video")
-    try:
-        checks += _content_checks(plan, made, sent, ffmpeg)
+        checks += content_checks(
+            sound_matches(sent, made, ffmpeg),
+            picture_matches(shown_in_plan(plan), made, ffmpeg),
+        )
         checks += _loudness_checks(plan, path, ffmpeg)
     except ChildFailedError as error:
         raise VerificationError("the cloud's render cannot be compared with the inputs") from error
-    _require(checks)
+    require_accepted(checks)
     return checks
-
-
-def _require(checks: tuple[Check, ...]) -> None:
-    failed = [f"{check.name} is {check.value}" for check in checks if not check.ok]
-    if failed:
-        raise VerificationError(f"the cloud's render was rejected: {', '.join(failed)}")
 
 
 def _shape_checks(plan: Plan, found: Measured) -> tuple[Check, ...]:
     """One picture and one sound that players take, whole, as long and of the shape as planned."""
     streams = (*found.video[:1], *found.audio[:1])
-    lost = sum(stream.beyond_end for stream in found.streams)
-    errors = sum(stream.errors for stream in found.streams)
     counts = (("video_streams", len(found.video)), ("audio_streams", len(found.audio)))
     return (
         *(Check(name=name, value=count, ok=count == 1) for name, count in counts),
-        *(Check(name="video_codec", value=s.codec, ok=s.codec == "h264") for s in found.video),
-        *(Check(name="audio_codec", value=s.codec, ok=s.codec == "aac") for s in found.audio),
-        Check(name="packets_beyond_end", value=lost, ok=lost == 0),
-        Check(name="decode_errors", value=errors, ok=errors == 0),
+        *file_checks(found),
         *(_size_check(plan, stream) for stream in found.video[:1]),
         *(_end_check(plan, stream) for stream in streams),
     )
@@ -301,8 +282,7 @@ def _size_check(plan: Plan, stream: MeasuredStream) -> Check:
     (width, height) = (stream.width or 0, stream.height or 0)
     order = _order(plan)
     (longer, shorter) = (max(width, height), min(width, height))
-    ratio = width * plan.output.height / max(1, height * plan.output.width)
-    ok = abs(ratio - 1) <= SHAPE_TOLERANCE
+    ok = has_shape((width, height), (plan.output.width, plan.output.height))
     ok = ok and (order.longer_side is None or longer <= order.longer_side)
     ok = ok and (order.shorter_side is None or shorter <= order.shorter_side)
     return Check(name="size", value=f"{width}x{height}", ok=ok)
@@ -330,26 +310,3 @@ def _end_check(plan: Plan, stream: MeasuredStream) -> Check:
     tolerance = max(LENGTH_TOLERANCE_S, float(2 / rate) if rate else 0.0)
     off = abs(stream.end - Fraction(plan.timeline.duration))
     return Check(name=f"{stream.kind}_end_s", value=float(stream.end), ok=float(off) <= tolerance)
-
-
-def _content_checks(
-    plan: Plan, made: MediaInfo, sent: MediaInfo, ffmpeg: Ffmpeg
-) -> tuple[Check, ...]:
-    """Whether it sounds and looks like what was sent, and the one is in sync with the other."""
-    sounds = sound_matches(sent, made, ffmpeg)
-    pictures = picture_matches(plan, made, ffmpeg)
-    late_s = sync_s(sounds, pictures)
-    return (
-        _likeness_check("sound_likeness", likeness(sounds)),
-        _likeness_check("picture_likeness", likeness(pictures)),
-        Check(
-            name="sync_ms",
-            value=round(late_s * 1000, 1),
-            ok=-MOST_EARLY_S <= late_s <= MOST_LATE_S,
-        ),
-    )
-
-
-def _likeness_check(name: str, value: float | None) -> Check:
-    ok = value is None or value >= LEAST_LIKENESS
-    return Check(name=name, value=None if value is None else round(value, 3), ok=ok)

@@ -13,6 +13,9 @@ CAMERA, RECORDER = 0, 1
 """The numbers of a merge's inputs, as the segments of its timeline name them; further recorders
 count on from there."""
 AUDIO_RATE = 48_000
+MOST_CHANNELS = 64
+"""ffmpeg's filters take no sound of more."""
+FEWER_CHANNELS_HINT = "write the channels that matter to a file of their own"
 """The sample rate of encoded sound, in Hz."""
 AUDIO_BIT_RATE = 192_000
 """Of each encoded audio track, in bits a second."""

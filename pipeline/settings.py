@@ -110,8 +110,10 @@ class ServerSettings:
     """How long a session that nobody looks at is kept, with its files."""
     url_uploads: bool = False
     """Whether the server fetches files by their address."""
-    jobs: int = 1
-    """How many renders run at once."""
+    jobs: int | None = None
+    """How many renders run at once; None for one, or as many as the cluster has threads."""
+    cluster: str | None = None
+    """The address of the Dask scheduler whose workers render; None for this machine."""
     memory_per_job: int = 4 << 30
     """What each process of a job may use, in bytes."""
     job_hours: float = 6.0
@@ -353,6 +355,7 @@ _SERVER: dict[str, Callable[[str], object]] = {
     "retention_days": _limit_s,
     "url_uploads": _switch,
     "jobs": _some,
+    "cluster": str,
     "memory_per_job": parse_size,
     "job_hours": _limit_s,
     "render_form": _one_of("A", "B"),

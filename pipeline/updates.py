@@ -108,6 +108,22 @@ class Done:
     checks: tuple[Check, ...]
     elapsed_s: float
 
+    @classmethod
+    def of_edit(
+        cls, output: OutputFacts, checks: tuple[Check, ...], *, route: str, elapsed_s: float
+    ) -> Done:
+        """That of an edit, of which all is encoded and nothing was lined up."""
+        return cls(
+            output=output,
+            route=route,
+            fallback=None,
+            video="encode",
+            audio="encode",
+            alignment=None,
+            checks=checks,
+            elapsed_s=round(elapsed_s, 3),
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compressed:

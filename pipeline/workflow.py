@@ -18,9 +18,10 @@ from avpipe.codecs.ffmpeg import Ffmpeg, find
 from avpipe.errors import DoesNotFitError, InputChangedError, RequestError
 from avpipe.files import probed, require_files, require_output
 from avpipe.media import Alignment, MediaInfo, Verdict
-from avpipe.plan.make import Heard, make_plan, require_supported, usable_streams
+from avpipe.plan.make import Heard, make_plan, usable_streams
 from avpipe.plan.request import Request, Sync, VideoMode
 from avpipe.plan.route import needs_compression, with_sent
+from avpipe.plan.supported import require_supported
 from avpipe.plan.values import CloudFacts, CloudOrder, Machine, Plan
 from avpipe.recipe import Action, Quality
 from avpipe.render.checks import checks_of_file

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from avpipe import exports, hybrid
 from avpipe.cloud.connection import Cloud
-from avpipe.cloud.job import FALLBACK, abandon, fallback_of, is_published
+from avpipe.cloud.job import FALLBACK, abandon, fallback_of
+from avpipe.cloud.job_values import is_published
 from avpipe.cloud.local_edit import LocalEdit, local_edit
 from avpipe.cloud.values import SessionState
 from avpipe.errors import CloudError, InputMissingError

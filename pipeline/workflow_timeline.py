@@ -12,14 +12,14 @@ from avpipe.codecs import isolate
 from avpipe.files import require_files, require_output
 from avpipe.media import MediaInfo
 from avpipe.montage.values import Montage, TrackKind
-from avpipe.plan.make import require_supported
 from avpipe.plan.plain import plain_merge
 from avpipe.plan.scene import make_scene
+from avpipe.plan.supported import require_supported
 from avpipe.recipe import Quality
 from avpipe.render.montage import render_montage
 from avpipe.scene import Scene
 from avpipe.settings import Settings
-from avpipe.updates import Check, Done, OutputFacts, Started, Update
+from avpipe.updates import Done, OutputFacts, Started, Update
 from avpipe.workflow import merge
 
 
@@ -51,7 +51,8 @@ def render_timeline(
     steps = render_montage(montage, scene, Path(output), settings, overwrite=overwrite)
     with closing(steps):
         checks = yield from steps
-    yield _done(scene, output, checks, time.monotonic() - began)
+    facts = _facts(scene, output)
+    yield Done.of_edit(facts, checks, route="local", elapsed_s=time.monotonic() - began)
 
 
 def _probed(montage: Montage, sources: Mapping[str, str]) -> dict[str, MediaInfo]:
@@ -72,20 +73,11 @@ def _started(montage: Montage, files: Mapping[str, MediaInfo], output: str) -> S
     return Started(video=first(TrackKind.VIDEO), audio=first(TrackKind.AUDIO), output=output)
 
 
-def _done(scene: Scene, output: str, checks: tuple[Check, ...], elapsed_s: float) -> Done:
-    return Done(
-        output=OutputFacts(
-            path=output,
-            size_bytes=os.stat(output).st_size,  # noqa: PTH116
-            duration_s=float(scene.duration),
-            width=scene.width,
-            height=scene.height,
-        ),
-        route="local",
-        fallback=None,
-        video="encode",
-        audio="encode",
-        alignment=None,
-        checks=checks,
-        elapsed_s=round(elapsed_s, 3),
+def _facts(scene: Scene, output: str) -> OutputFacts:
+    return OutputFacts(
+        path=output,
+        size_bytes=os.stat(output).st_size,  # noqa: PTH116
+        duration_s=float(scene.duration),
+        width=scene.width,
+        height=scene.height,
     )

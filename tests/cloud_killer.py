@@ -21,6 +21,7 @@ from cloud_world import Time, World
 from avpipe import jsonform
 from avpipe.cloud.job import run
 from avpipe.journal import JobRow, JobState, Journal
+from avpipe.journal.tables import Tables
 from avpipe.plan.values import Plan
 from avpipe.workflow import carry_out
 from avpipe.workflow_export import take_up
@@ -34,16 +35,16 @@ class Killer:
         self.when = when
 
     def arm(self) -> None:
-        transaction = Journal._transaction
+        transaction = Tables.transaction
 
         @contextlib.contextmanager
-        def counted(journal: Journal) -> Iterator[None]:
-            with transaction(journal):
+        def counted(tables: Tables) -> Iterator[None]:
+            with transaction(tables):
                 yield
                 self.count("before")
             self.count("after")
 
-        Journal._transaction = counted  # type: ignore[method-assign]
+        Tables.transaction = counted  # type: ignore[method-assign]
 
     def count(self, when: str) -> None:
         if when != self.when:

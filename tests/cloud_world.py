@@ -11,7 +11,8 @@ from typing import Any
 from fake_nemo import FakeNemo
 
 from avpipe.cloud.connection import Cloud, connection
-from avpipe.cloud.job import Delivery, Expected, JobSpec, prepare, run
+from avpipe.cloud.job import prepare, run
+from avpipe.cloud.job_values import Delivery, Expected, JobSpec
 from avpipe.cloud.upload import LocalFile
 from avpipe.cloud.values import Clock
 from avpipe.errors import AvpipeError, VerificationError

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import pty
 import select
 import signal
 import subprocess
@@ -130,6 +131,22 @@ class CommandLine:
             assert time.monotonic() < end, f"left behind: {left}"
             for pid in left:
                 await_end(pid)
+
+
+def on_a_terminal(avpipe: CommandLine, *arguments: str) -> tuple[int, str]:
+    """Run with standard error on a pseudo-terminal; gives the exit code and what it saw."""
+    (ours, theirs) = pty.openpty()
+    process = avpipe.with_env(TERM="xterm-256color", COLUMNS="100").start(*arguments, stderr=theirs)
+    os.close(theirs)
+    seen = bytearray()
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            seen += os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    process.communicate(timeout=60)
+    return process.returncode, seen.decode()
 
 
 def marked(mark: str) -> dict[int, str]:

@@ -7,10 +7,12 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from commands import CommandLine
 
 TOOLS = {
     "ffmpeg": "ffmpeg",
@@ -55,6 +57,16 @@ def clean_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("AVPIPE_STATE_DIR", str(home / "state"))
         patch.setenv("AVPIPE_CONFIG", str(config))
         yield
+
+
+@pytest.fixture
+def avpipe(tmp_path: Path) -> Iterator[CommandLine]:
+    """The command line in an empty folder; none of its processes is left at the end."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    line = CommandLine(folder=folder)
+    yield line
+    line.assert_alone()
 
 
 class NetworkReachedError(RuntimeError):

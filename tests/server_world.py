@@ -91,6 +91,12 @@ class Server:
     def running(self) -> Iterator[Server]:
         """Serve for a while."""
         self.start()
+        with self.serving():
+            yield self
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[Server]:
+        """End it afterwards, where it was started."""
         try:
             yield self
         finally:

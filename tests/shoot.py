@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def film(path: Path, said: Samples, begin: float, end: float, *, seed: int = 1) 
 def record(path: Path, said: Samples, begin: float, end: float) -> Path:
     """A recorder's file of some seconds."""
     return make_audio(path, samples=said[round(begin * RATE) : round(end * RATE)], rate=RATE)
+
+
+def small_pairs(folder: Path, *names: str, seconds: int = 1) -> Path:
+    """A folder with pairs of one content, each of files of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (first, *others) = names
+    small_pair(folder, first, seconds=seconds)
+    for name in others:
+        for ending in (".mp4", ".wav"):
+            shutil.copy(folder / f"{first}{ending}", folder / f"{name}{ending}")
+    return folder
 
 
 def small_pair(folder: Path, name: str, *, seconds: int = 1) -> None:

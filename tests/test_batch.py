@@ -6,16 +6,15 @@ import json
 import re
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from commands import STARTS, CommandLine, Ran, digests, names, small_disk
+from commands import STARTS, CommandLine, Ran, digests, names, on_a_terminal, small_disk
 from measure import read_sound
 from media_factory import make_audio
-from shoot import RATE, Samples, film, record, small_pair, voice
+from shoot import RATE, Samples, film, record, small_pairs, voice
 
 MADE = {"one.merged.mp4", "two.merged.mp4", "three.merged.mp4"}
 TIMES = (15.0, 40.0)
@@ -47,24 +46,9 @@ def shoot(tmp_path_factory: pytest.TempPathFactory, said: tuple[Samples, Samples
 
 
 @pytest.fixture
-def avpipe(tmp_path: Path) -> Iterator[CommandLine]:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    line = CommandLine(folder=folder)
-    yield line
-    line.assert_alone()
-
-
-@pytest.fixture
 def pairs(avpipe: CommandLine) -> Path:
     """Three pairs that have nothing to compare."""
-    folder = avpipe.folder / "in"
-    folder.mkdir()
-    small_pair(folder, "one")
-    for name in ("two", "three"):
-        for ending in (".mp4", ".wav"):
-            shutil.copy(folder / f"one{ending}", folder / f"{name}{ending}")
-    return folder
+    return small_pairs(avpipe.folder / "in", "one", "two", "three")
 
 
 def batch(avpipe: CommandLine, *more: str | Path, folder: str | Path = "in") -> Ran:
@@ -352,6 +336,19 @@ def test_lines_for_people(avpipe: CommandLine, pairs: Path) -> None:
     assert last.startswith("3 pairs, 3 made, 0 unchanged, 0 failed, 1 file not paired")
     assert report == "report: r.html"
     assert "warning: not paired: in/lonely.mp4: " in ran.err
+
+
+def test_on_a_terminal_there_are_bars(avpipe: CommandLine, pairs: Path) -> None:
+    (pairs / "broken.mp4").write_bytes(b"nothing")
+    shutil.copy(pairs / "one.wav", pairs / "broken.wav")
+    (code, seen) = on_a_terminal(avpipe, "batch", "in", "-o", "out", *STARTS, "--jobs", "1")
+    assert code == 8
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen)
+    assert re.search(r"all +\S* *\d+% 0 of 4", plain)
+    assert re.search(r"all .*[123] of 4  [\d.]+ a minute  \d+:[\d.]+ left", plain)
+    assert re.search(r"  (one|two|three)\.mp4 +\S+ +\d+% ", plain)
+    assert "error: [1/4] in/broken.mp4: " in plain
+    assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") > 0
 
 
 def test_what_is_wrong_with_the_request(avpipe: CommandLine, pairs: Path) -> None:

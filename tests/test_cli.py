@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import subprocess
 import sys
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import STARTS, CommandLine, digests, names
+from commands import STARTS, CommandLine, digests, names, on_a_terminal
 from media_factory import ffmpeg, make_audio, make_video
 
 VIDEO, SOUND = "video.mp4", "sound.wav"
@@ -410,22 +408,6 @@ def test_output_that_is_closed(avpipe: CommandLine) -> None:
         cwd=avpipe.folder, env=avpipe.env, timeout=60, check=False,
     )  # fmt: skip
     assert ran.returncode == 0
-
-
-def on_a_terminal(avpipe: CommandLine, *arguments: str) -> tuple[int, str]:
-    """Run with standard error on a pseudo-terminal; gives the exit code and what it saw."""
-    (ours, theirs) = pty.openpty()
-    process = avpipe.with_env(TERM="xterm-256color", COLUMNS="100").start(*arguments, stderr=theirs)
-    os.close(theirs)
-    seen = bytearray()
-    while select.select([ours], [], [], 60)[0]:
-        try:
-            seen += os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-    os.close(ours)
-    process.communicate(timeout=60)
-    return process.returncode, seen.decode()
 
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -79,6 +80,16 @@ def test_json(avpipe: CommandLine) -> None:
     assert form["elapsed_s"] > 0
 
 
+def test_nothing_is_imported_that_is_not_used(avpipe: CommandLine) -> None:
+    """Start-up is most of what 20 s take: no plan, no render, none of NumPy's masked arrays."""
+    ran = avpipe.with_env(PYTHONPROFILEIMPORTTIME="1")("sync", "video.mp4", "audio.wav", "--json")
+    assert ran.json["verdict"] == "matched"
+    imported = set(re.findall(r"(\S+)$", ran.err, re.MULTILINE))
+    assert "numpy.fft" in imported
+    unused = {"numpy.ma", "av", "ffmpeg", "avpipe.plan.make", "avpipe.render", "avpipe.sync.clap"}
+    assert not imported & unused
+
+
 def test_words(avpipe: CommandLine) -> None:
     ran = avpipe("sync", "video.mp4", "audio.wav")
     ran.assert_done()
@@ -121,6 +132,24 @@ def test_what_cannot_be_compared(avpipe: CommandLine, files: tuple[str, ...], co
     ran = avpipe("sync", *files)
     assert (ran.code, ran.out) == (code, "")
     assert ran.error
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("sync",), ("plan",), ("merge", "--sync", "start", "-o", "out.mp4"), ("merge", "--dry-run")],
+)
+def test_two_hundred_channels_are_told(avpipe: CommandLine, command: tuple[str, ...]) -> None:
+    """Before anything is decoded, and in the same words whatever was asked."""
+    with wave.open(str(avpipe.folder / "many.wav"), "wb") as file:
+        file.setnchannels(200)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(200 * 2 * 8000))
+    ran = avpipe(command[0], "video.mp4", "many.wav", *command[1:])
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.error.endswith("many.wav has 200 channels, more than the 64 that can be worked with")
+    assert "hint: write the channels that matter to a file of their own" in ran.err
+    assert not (avpipe.folder / "out.mp4").exists()
 
 
 def test_a_picture_of_it(avpipe: CommandLine) -> None:

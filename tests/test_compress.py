@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -271,15 +270,6 @@ def merged(
     (*_, done) = carry_out(plan, settings, overwrite=True)
     assert not isinstance(done, Progress)
     return output, plan.fit, {check.name: check.value for check in getattr(done, "checks", ())}
-
-
-@pytest.fixture
-def avpipe(tmp_path: Path) -> Iterator[CommandLine]:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    line = CommandLine(folder=folder)
-    yield line
-    line.assert_alone()
 
 
 def test_the_command_tells_what_it_did(avpipe: CommandLine) -> None:

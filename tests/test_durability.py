@@ -6,7 +6,6 @@ import json
 import signal
 import textwrap
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -31,15 +30,6 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_video(folder / "video.mp4", size=(160, 90), frames=30, flashes=())
     make_audio(folder / "sound.wav", duration=1, tone_hz=440)
     return folder
-
-
-@pytest.fixture
-def avpipe(tmp_path: Path) -> Iterator[CommandLine]:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    line = CommandLine(folder=folder)
-    yield line
-    line.assert_alone()
 
 
 @pytest.fixture

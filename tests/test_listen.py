@@ -31,6 +31,7 @@ from avpipe.codecs.listening import (
 from avpipe.errors import UnreadableError
 from avpipe.listen import align
 from avpipe.listen.align import align_files
+from avpipe.listen.crew import Crew
 from avpipe.listen.hints import first_guess
 from avpipe.listen.near import align_near
 from avpipe.media import (
@@ -324,11 +325,21 @@ def test_a_video_without_sound(tmp_path: Path) -> None:
 
 
 def test_more_channels_than_ffmpeg_takes(camera: Path, tmp_path: Path) -> None:
-    audio = recorder_file(tmp_path / "a.wav", OFFSETS[0], seconds=3)
+    """The recorder's are refused; a camera's track is left out where there is another."""
+    audio = recorder_file(tmp_path / "a.wav", OFFSETS[0])
     (video, info) = probe_files([str(camera), str(audio)])
     many = replace(info, audio=(replace(info.audio[0], channels=200),))
     with pytest.raises(UnreadableError, match="200 channels"):
         align_files(video, many, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
+    tracks = (replace(video.audio[0], channels=200), *video.audio)
+    found = align_files(
+        replace(video, audio=tracks), info, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2
+    )
+    lined_up(found, float(OFFSETS[0]))
+    with pytest.raises(UnreadableError, match="200 channels"):
+        align_files(
+            replace(video, audio=tracks[:1]), info, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2
+        )
 
 
 # What the tags say
@@ -360,6 +371,7 @@ def tagged(metadata: dict[str, str], *, picture: bool, seconds: int = 600) -> Me
     ("video", "audio", "offset_s"),
     [
         ({"timecode": "10:00:00:00"}, {"time_reference": str(36_046 * RATE)}, 10.0),
+        ({"timecode": "10:00:00:0"}, {"time_reference": str(36_046 * RATE)}, 10.0),
         ({"timecode": "10:00:00;00"}, {"time_reference": str(36_010 * RATE)}, 10.036),
         ({"timecode": "00:00:05;00"}, {"time_reference": str(86_390 * RATE)}, -15.005),
         (
@@ -382,22 +394,104 @@ def test_a_first_guess(
     assert found == (None if offset_s is None else pytest.approx(offset_s, abs=0.001))
 
 
-def test_time_code_narrows_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second that is wrong does not matter; a wrong minute costs time, and nothing else."""
+class CountingCrew(Crew):
+    """Knows how many seconds of sound all crews have decoded."""
+
+    total_s = 0.0
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        type(self).total_s += self.heard_s
+
+
+@pytest.fixture
+def short_is_long(monkeypatch: pytest.MonkeyPatch) -> type[CountingCrew]:
+    """Some seconds count as long, and what is decoded is counted."""
     monkeypatch.setattr(align, "LONG_S", 10.0)
-    monkeypatch.setattr(align, "_SAMPLED", (1, 10))
-    made = camera_file(tmp_path / "made.mp4")
-    video = tmp_path / "timed.mov"
-    run_ffmpeg("-i", made, "-c", "copy", "-timecode", "10:00:00:00", video)
+    monkeypatch.setattr(align, "HINTED_S", 10.0)
+    monkeypatch.setattr(align, "_LEAST_HINTED_S", 4.0)
+    monkeypatch.setattr(align, "_SAMPLED", (3, 4))
+    monkeypatch.setattr(align, "Crew", CountingCrew)
+    CountingCrew.total_s = 0.0
+    return CountingCrew
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> MediaInfo:
+    """A camera's file whose time code says ten o'clock."""
+    folder = tmp_path_factory.mktemp("timed")
+    run_ffmpeg(
+        *("-i", camera_file(folder / "made.mp4"), "-c", "copy"),
+        *("-timecode", "10:00:00:00", folder / "timed.mov"),
+    )
+    (info,) = probe_files([str(folder / "timed.mov")])
+    assert info.metadata["timecode"] == "10:00:00:00"
+    return info
+
+
+def told(info: MediaInfo, offset_s: float) -> MediaInfo:
+    """A recorder's file that says it began that long after ten o'clock."""
+    return replace(info, metadata={"time_reference": str(round((36_000 + offset_s) * RATE))})
+
+
+BEFORE_S = 60
+"""How long the recorder ran before the camera."""
+
+
+def late_recording(seed: int) -> Samples:
+    """A minute of something else, and then the world with the camera's picture."""
+    noise = pink_noise(BEFORE_S * RATE, np.random.default_rng(seed)) * np.float32(0.03)
+    return np.concatenate([noise, heard(Fraction(0), SECONDS)])
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_tags_that_are_right_leave_less_to_listen_to(
+    tmp_path: Path, timed: MediaInfo, short_is_long: type[CountingCrew], name: str
+) -> None:
+    """Of a long recording that can be sought only the moments of the camera are decoded."""
+    audio = make_audio(tmp_path / name, samples=late_recording(5))
+    (info,) = probe_files([str(audio)])
+    decoded_s = {}
+    for said_s in (None, -BEFORE_S + 1.0, -BEFORE_S + 31.0):
+        short_is_long.total_s = 0.0
+        recorder = replace(info, metadata={}) if said_s is None else told(info, said_s)
+        found = align_files(timed, recorder, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
+        lined_up(found, -BEFORE_S)
+        (piece,) = found.pieces
+        assert piece.audio_end_s == pytest.approx(BEFORE_S + SECONDS, abs=0.3)
+        decoded_s[said_s] = short_is_long.total_s
+    (unknown, right, wrong) = decoded_s.values()
+    assert wrong >= unknown
+    assert right < (0.45 if name == "a.wav" else 1.01) * unknown
+
+
+def test_tags_that_are_wrong_by_a_bar_of_a_loop_choose_no_place(
+    tmp_path: Path, timed: MediaInfo, short_is_long: type[CountingCrew]
+) -> None:
+    """What repeats itself fits where the tags say as well as anywhere else."""
+    bar = heard(Fraction(0), 4)
+    video = replace(timed, path=str(tmp_path / "loop.mov"))
+    made = camera_file(tmp_path / "made.mp4", audio=np.tile(bar, 3))
+    run_ffmpeg("-i", made, "-c", "copy", "-timecode", "10:00:00:00", video.path)
+    audio = make_audio(tmp_path / "a.wav", samples=np.tile(bar, 12))
+    (video, info) = probe_files([video.path, str(audio)])
+    for said_s in (-16.0,):
+        found = align_files(video, told(info, said_s), ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
+        assert (found.verdict, found.reason) == (Verdict.UNCERTAIN, Doubt.AMBIGUOUS)
+
+
+def test_time_code_narrows_the_search(
+    tmp_path: Path, timed: MediaInfo, short_is_long: type[CountingCrew]
+) -> None:
+    """A second that is wrong does not matter; a wrong minute costs time, and nothing else."""
     audio = recorder_file(tmp_path / "a.wav", OFFSETS[1])
-    (first, second) = probe_files([str(video), str(audio)])
-    assert first.metadata["timecode"] == "10:00:00:00"
+    (info,) = probe_files([str(audio)])
     for late_s in (1, 6):
-        told = replace(second, metadata={"time_reference": str((36_000 - late_s) * RATE)})
-        found = align_files(first, told, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
+        second = told(info, -late_s)
+        found = align_files(timed, second, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
         lined_up(found, float(OFFSETS[1]))
-    silent = replace(first, audio=())
-    guess = align_files(silent, told, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
+    silent = replace(timed, audio=())
+    guess = align_files(silent, second, ffmpeg=Ffmpeg(FFMPEGS["wheel"]), cores=2)
     assert (guess.verdict, guess.reason) == (Verdict.UNCERTAIN, Doubt.NO_AUDIO)
     assert guess.offset_s is not None
     assert abs(guess.offset_s + 6) <= 2  # what is seen and heard at once, as near as that

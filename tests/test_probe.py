@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import wave
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -366,6 +367,21 @@ def test_streamed_wav_without_a_size_is_whole(tmp_path: Path, size: bytes) -> No
     assert info.duration == Fraction(SAMPLES, 48000)
 
 
+def test_dts_in_a_wav_that_says_pcm_is_dts(tmp_path: Path) -> None:
+    """Little of a WAV is looked into, and that is enough, after some silence too."""
+    sound = encode(
+        *(tmp_path / "s.dts", "-c:a", "dca", "-strict", "-2", "-ac", "2", "-b:a", "768k"),
+        sources=(SINE,),
+    ).read_bytes()
+    target = encode(tmp_path / "s.wav", "-ac", "2", "-bitexact", sources=(SINE,))
+    head = target.read_bytes()[:44]
+    words = bytearray(len(sound))
+    words[0::2], words[1::2] = sound[1::2], sound[0::2]
+    for lead in (0, 40_000):
+        target.write_bytes(head + bytes(lead) + words)
+        assert probe(str(target)).audio[0].codec == "dts"
+
+
 def _patch_duration(path: Path, box: bytes, value: int) -> None:
     data = bytearray(path.read_bytes())
     place = data.index(box) + 4
@@ -427,6 +443,32 @@ def test_any_name_works(
     info = probe(name)
     assert info.supported
     assert info.path == str(tmp_path / name)
+
+
+@pytest.mark.parametrize("silent_s", [0, 1])
+def test_dts_in_a_wav_that_calls_it_samples(tmp_path: Path, silent_s: int) -> None:
+    """As from a disc, where what is silent stands before the first frame."""
+    options = [
+        "-ac",
+        "2",
+        "-ar",
+        "44100",
+        "-c:a",
+        "dca",
+        "-strict",
+        "-2",
+        "-b:a",
+        "1411200",
+        "-f",
+        "dts",
+    ]
+    coded = encode(tmp_path / "coded.dts", *options, sources=(SINE,)).read_bytes()
+    target = tmp_path / "disc.wav"
+    with wave.open(str(target), "wb") as file:
+        file.setparams((2, 2, 44100, 0, "NONE", "NONE"))
+        file.writeframes(bytes(4 * 44100 * silent_s) + coded[: len(coded) // 4 * 4])
+    (audio,) = probe(str(target)).audio
+    assert audio.codec == "dts"
 
 
 # Speed

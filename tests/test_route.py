@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from edit_words import first, last
 from test_plan import CAMERA, FILMED, RECORDER, ask, camera, recorder
 
 from avpipe import jsonform
 from avpipe.edits.grammar import understand
 from avpipe.edits.order import plain_order
-from avpipe.edits.values import Aspect, Merge, Shape
+from avpipe.edits.values import AddAudio, Aspect, Cut, Merge, Mute, Part, Shape
 from avpipe.errors import RequestError
 from avpipe.media import MediaInfo
 from avpipe.plan.make import make_plan
@@ -90,6 +91,25 @@ def test_what_no_cloud_makes_is_refused_where_it_was_asked_for(
 ) -> None:
     with pytest.raises(RequestError, match=words):
         plan(FILMED, route=RouteChoice.CLOUD, **wanted)
+
+
+@pytest.mark.parametrize(
+    ("video", "wanted"),
+    [
+        (FILMED, {"video_mode": VideoMode.COPY}),
+        (FILMED, {"audio_mode": AudioMode.ADD}),
+        (FILMED, {"video_mode": VideoMode.COPY, "audio_mode": AudioMode.ADD}),
+        (replace(HEVC, audio=FILMED.audio), {"audio_mode": AudioMode.ADD}),
+    ],
+)
+def test_what_no_cloud_makes_is_made_here_where_the_route_is_free(
+    video: MediaInfo, wanted: dict[str, Any]
+) -> None:
+    """Never an error, and the reason is told."""
+    made = plan(video, **wanted)
+    assert made.route is Route.LOCAL
+    assert "so it is made here" in why(made)
+    assert [one.route for one in made.estimates] == [Route.LOCAL]
 
 
 def test_a_video_over_the_limit_is_compressed_before_it_is_sent() -> None:
@@ -186,14 +206,29 @@ def test_a_server_of_ones_own_understands_the_instruction() -> None:
         Merge(),
         Aspect(width=9, height=16, shape=Shape.FILL),
     )
-    assert plain_order(instruction(fit=Fit.AUDIO, offset_s=-2.0)) is None
+    cut = plain_order(instruction(audio=recorder(duration_ts=240_000), fit=Fit.AUDIO, offset_s=2.0))
+    assert cut is not None
+    assert understand(cut).edits == (
+        Cut(spans=(first(2), last(3))),
+        Mute(part=Part.VIDEO_SOUND),
+        AddAudio(),
+    )
+    held = instruction(fit=Fit.AUDIO, offset_s=-2.0)
+    assert "hold its first frame" in held
+    assert plain_order(held) is None
     assert plain_order("merge this audio and video") is None
 
 
 def test_what_the_cloud_may_make_of_the_size() -> None:
-    for resolution, sides in (("720p", (1280, 720)), ("source", (None, None))):
+    for resolution, sides, named in (
+        ("1080p", (1920, 1080), "1080p"),
+        ("720p", (1280, 720), "720p"),
+        ("source", (None, None), "source"),
+        ("640x480", (640, 480), None),
+    ):
         made = order(resolution=resolution)
         assert (made.longer_side, made.shorter_side) == sides
+        assert made.resolution == named
 
 
 def test_a_wish_for_two_tracks_of_a_silent_video_is_one_track() -> None:

@@ -15,7 +15,8 @@ from commands import CommandLine
 from fake_nemo import FakeNemo
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from server_world import ATTRIBUTION, Server, User, make_clip
+from media_factory import make_audio
+from server_world import ATTRIBUTION, Server, User, events, make_clip
 
 from avpipe.server.description import description
 
@@ -144,3 +145,51 @@ def test_nothing_answers_500(server: Server, user: User, operation: Any) -> None
         with contextlib.suppress(Unsatisfiable):  # nothing can be wrong about some requests
             strategy = operation.as_strategy(generation_mode=mode, path_parameters=own or None)
             few(given(strategy)(lambda case: ask(case)))()
+
+
+def test_the_agent_answers_in_the_language_of_the_session_or_the_sentence(
+    server: Server, clip: Path
+) -> None:
+    user = server.user()
+    user.upload(clip)
+
+    def said(text: str) -> str:
+        told: str = events(user.say(text))[-1]["content"]
+        return told
+
+    assert said("mute the video") == "the video's sound muted."
+    assert said("撤销") == "已撤销。"
+    assert said("时间线状态").startswith("时间线（1 条轨道）：1. 视频：camera (0-2s)")
+    assert said("做个后空翻").startswith("没有听懂“做个后空翻”，什么都没有改（可以做：")
+    assert said("余额").startswith("还有 ")
+    made = user.http.post(
+        "/api/tasks/me/with-session/nemo_agent", json={"task_name": "p", "language": "zh-CN"}
+    )
+    user.session = made.json()["data"]["session_id"]
+    assert said("mute the video") == "时间线里还没有视频"
+    assert said("export") == "时间线已就绪。按“导出”按钮得到文件。"
+
+
+def test_a_merge_that_cuts_the_picture_is_made_by_the_server(
+    server: Server, tmp_path: Path
+) -> None:
+    """The client itself measures that what comes back is in sync, and takes nothing else."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    make_clip(folder / "camera.mp4", duration=4)
+    make_audio(folder / "sound.wav", duration=2, noise=0.1)
+    line = CommandLine(folder=folder).with_env(
+        NEMO_API_URL=server.url, NEMO_WEB_URL=server.url, **SHORT
+    )
+    ran = line(
+        *("merge", "camera.mp4", "sound.wav", "-o", "out.mp4", "--offset", "1", "--fit", "audio"),
+        *("--route", "cloud", "--no-fallback", "--json"),
+    )
+    assert ran.code == 0, ran.err
+    done = ran.events[-1]
+    assert (done["route"], done["fallback"]) == ("cloud", None)
+    assert done["output"]["duration_s"] == pytest.approx(2.0, abs=0.03)
+    checks = {check["name"]: check["value"] for check in done["checks"]}
+    assert checks["sound_likeness"] > 0.9
+    assert checks["picture_likeness"] is None or checks["picture_likeness"] > 0.9
+    assert abs(checks["sync_ms"]) <= 1

@@ -179,13 +179,17 @@ def test_on_a_phone_in_chinese_and_in_the_dark(
     bad = tmp_path / "坏.mp4"
     bad.write_text("#EXTM3U\n/etc/passwd\n")
     page.locator("#pick").set_input_files([str(bad)])
-    expect(page.locator("#file-list .bad")).to_contain_text("unsupported", timeout=WAIT_MS)
+    expect(page.locator("#file-list .bad")).to_contain_text("不支持的文件", timeout=WAIT_MS)
     # 415 is the answer that was asked for, and the one thing that the console tells.
     assert len(visitor.complaints) == 1
     assert "415" in visitor.complaints[0]
     page.locator("#pick").set_input_files([str(path) for path in pair])
     page.get_by_role("button", name="对齐声音").click()
     expect(page.locator("#verdict")).to_contain_text("毫秒", timeout=WAIT_MS)
+    expect(page.locator("#said .agent").last).to_contain_text("合并", timeout=WAIT_MS)
+    expect(page.locator("#summary")).to_contain_text("时间线（", timeout=WAIT_MS)
+    tops = page.locator("[data-nudge]").evaluate_all("all => all.map(one => one.offsetTop)")
+    assert len(set(tops)) == 1  # one row
     page.get_by_label("要改什么？").fill("在顶部加标题“你好”")
     page.keyboard.press("Enter")
     expect(page.locator(".clip.text")).to_have_text("你好", timeout=WAIT_MS)

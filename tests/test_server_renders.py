@@ -184,3 +184,17 @@ def test_a_full_disk_refuses_and_keeps_what_there_is(tmp_path: Path, clip: Path)
                 server.stop()
     except PermissionError as error:
         pytest.skip(str(error))
+
+
+def test_the_one_encoder_that_is_allowed_is_the_one_that_is_used(
+    tmp_path: Path, clip: Path
+) -> None:
+    with Server(
+        folder=tmp_path / "server", more={"AVPIPE_ENCODER": "h264_nobody_has"}
+    ).running() as server:
+        user = edited(server, clip)
+        form = user.rendered(user.render())
+        assert (form["status"], "h264_nobody_has does not work" in form["error"]) == (
+            "failed",
+            True,
+        )

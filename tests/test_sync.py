@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -12,8 +14,10 @@ from numpy.typing import NDArray
 from avpipe.benchmarks.scene import Scene, camera_sound, recorder_sound, resample_at, world_sound
 from avpipe.benchmarks.voice import synthesise
 from avpipe.media import Doubt, Verdict
+from avpipe.sync.consensus import find_lines
 from avpipe.sync.engine import Found, Source, align
-from avpipe.sync.features import PCM_RATE, Features, FeatureStream, extract
+from avpipe.sync.features import FEATURE_RATE, PCM_RATE, SCALE, Features, FeatureStream, extract
+from avpipe.sync.search import Searched, stretched
 from avpipe.sync.windows import FINE_RATE
 
 Samples = NDArray[np.float32]
@@ -272,3 +276,58 @@ def test_bad_input_has_a_clear_verdict(bad: Samples, reason: Doubt | None) -> No
         assert found.reason is (reason or found.reason)
         assert found.offset_s is None
         assert found.confidence < 0.5
+
+
+# Long recordings
+
+
+def random_features(seed: int, seconds: int) -> Features:
+    """Of nothing that any other recording holds."""
+    codes = np.random.default_rng(seed).integers(-99, 99, (seconds * FEATURE_RATE, 16), np.int8)
+    return Features(codes=codes, duration_s=float(seconds), active_s=float(seconds))
+
+
+@pytest.mark.parametrize(("hours", "pool", "rate"), [(6, 2, 1.0), (6, 2, 25 / 24), (6, 1, 1.0)])
+def test_what_a_search_takes_does_not_grow_with_its_length(
+    hours: int, pool: int, rate: float
+) -> None:
+    """Two minutes are found in hours, in memory that is less than their spectra take."""
+    recorder = random_features(1, hours * 3600)
+    first = (hours * 3600 - 2000) * FEATURE_RATE
+    heard_then = stretched(recorder.values(first, first + 120 * FEATURE_RATE), rate)
+    camera = Features(
+        codes=np.rint(heard_then * SCALE).astype(np.int8), duration_s=110.0, active_s=110.0
+    )
+    tracemalloc.start()
+    searched = Searched(recorder, block_s=20.0, pool=pool, rate=rate)
+    (line, *_) = find_lines(searched.find(camera), 1)
+    (_, peak) = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert line.at(0.0) == pytest.approx(first / FEATURE_RATE / rate, abs=0.04)
+    assert peak < 150e6
+
+
+def known_only(features: Features, starts_s: list[int], length_s: int) -> Features:
+    """The same of which only some stretches were decoded."""
+    known = np.zeros(features.codes.shape[0], np.bool_)
+    for start_s in starts_s:
+        known[start_s * FEATURE_RATE : (start_s + length_s) * FEATURE_RATE] = True
+    codes = np.where(known[:, None], features.codes, np.int8(0))
+    return replace(features, codes=codes, known=known)
+
+
+def test_a_recorder_of_which_little_is_known_is_searched() -> None:
+    """Eight minutes of an hour: what was not decoded is neither noise nor a place."""
+    recorder = random_features(2, 3600)
+    starts_s = [180 + 420 * number for number in range(8)]
+    camera = replace(recorder, codes=recorder.codes[100 * FEATURE_RATE :], duration_s=3500.0)
+    camera = known_only(camera, starts_s, 60)
+    for lag_s, found in ((100, True), (107, True), (400, False)):
+        sparse = known_only(recorder, [start_s + lag_s - 2 for start_s in starts_s], 64)
+        lines = find_lines(Searched(sparse, block_s=30.0, pool=2).find(camera), 1)
+        score = max((line.score for line in lines), default=0.0)
+        assert (score > 60) == found
+        if found:
+            assert lines[0].at(1750.0) == pytest.approx(100, abs=0.03)
+        else:
+            assert score < 4

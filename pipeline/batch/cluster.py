@@ -6,7 +6,6 @@ import contextlib
 import queue
 import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,32 +13,28 @@ from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
-from avpipe import __version__
 from avpipe.batch.pool import Told
+from avpipe.batch.scheduler import GONE, GPU, LOST, RENDER, connected, require_same_version
 from avpipe.batch.tasks import Make, Result, Task, perform
-from avpipe.errors import AvpipeError, RequestError, ToolMissingError, UnreachableError
+from avpipe.errors import AvpipeError, UnreachableError
 from avpipe.plan.request import VideoMode
 from avpipe.recipe import Quality
 from avpipe.render.local import usable_cores
 from avpipe.settings import CloudSettings, Settings
 from avpipe.updates import Failed, Failure, Fallback, Note, Update
 
-CONNECT_S = 5.0
 RETRIES = 2
 """How often a task is tried again whose worker died."""
 AWAY_S = 120.0
 """How long a scheduler may be away: one that is started again is found."""
 _CANCEL_S = 1.0
 """Between two looks, on a worker, at whether the batch was ended."""
-_GONE = (OSError, TimeoutError, CancelledError, RuntimeError)
-"""What Dask raises when the scheduler is not there."""
-_LOST = ("lost", "cancelled")
-RENDER, GPU = "render", "gpu"
-"""The resources that a worker may offer: `dask worker --resources "render=2 gpu=1"`."""
 
 
 class ClusterPool:
     """The workers of a Dask scheduler; a context manager that leaves no task behind."""
+
+    tells_progress = False
 
     def __init__(self, settings: Settings, address: str) -> None:
         """Connect. Raises ToolMissingError, UnreachableError or RequestError."""
@@ -52,9 +47,9 @@ class ClusterPool:
         self._futures: dict[int, Any] = {}
         self._ended: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
-        self._client = _connected(address)
+        self._client = connected(address)
         try:
-            self._require_same_version()
+            require_same_version(self._client, address)
         except BaseException:
             self._client.close()
             raise
@@ -62,30 +57,15 @@ class ClusterPool:
     @property
     def slots(self) -> int:
         """How many tasks the workers do at once; one at least is kept ready for each."""
-        with contextlib.suppress(*_GONE):  # then it is as many as it was
+        with contextlib.suppress(*GONE):  # then it is as many as it was
             self._threads = sum(int(count) for count in self._client.nthreads().values())
         return max(2 * self._threads, 1)
-
-    def _require_same_version(self) -> None:
-        """Raise RequestError where a worker has another avpipe: its outputs would differ."""
-        try:
-            found = self._client.run(_version)
-        except Exception as error:
-            raise RequestError(
-                f"a worker of {self._address} does not have avpipe: {error}",
-                hint=f"install avpipe {__version__} on every worker",
-            ) from error
-        others = sorted({version for version in found.values() if version != __version__})
-        if others:
-            raise RequestError(
-                f"a worker of {self._address} has avpipe {others[0]}, and this is {__version__}"
-            )
 
     def submit(self, task: Task) -> int:
         """Have a task done; gives its number."""
         self._count += 1
         self._tasks[self._count] = task
-        with contextlib.suppress(*_GONE):  # sent again when the scheduler is back
+        with contextlib.suppress(*GONE):  # sent again when the scheduler is back
             self._send(self._count)
         return self._count
 
@@ -131,14 +111,14 @@ class ClusterPool:
         """Read what came of a task; one that was lost with its scheduler is sent again."""
         if number not in self._futures or self._futures[number] is not future:
             return  # of an attempt that was given up
-        if future.status in _LOST:
+        if future.status in LOST:
             self._keep_connected()
             return
         updates: list[Update | Result]
         try:
             failed = future.status == "error"
             updates = [Failed(error=_lost(future.exception()))] if failed else future.result()
-        except _GONE:
+        except GONE:
             return  # its result went with the scheduler
         del self._futures[number], self._tasks[number]
         for update in updates:
@@ -153,11 +133,11 @@ class ClusterPool:
                 self._send(number)
             return
         end = time.monotonic() + AWAY_S
-        with contextlib.suppress(*_GONE):
+        with contextlib.suppress(*GONE):
             self._client.close(timeout=1)
         while True:
             try:
-                self._client = _connected(self._address)
+                self._client = connected(self._address)
                 break
             except UnreachableError:
                 if time.monotonic() > end:
@@ -168,7 +148,7 @@ class ClusterPool:
 
     def _forgotten(self) -> list[int]:
         """Tasks that went with a scheduler: nobody is told of them, their state says it."""
-        kept = {n for n, future in self._futures.items() if future.status not in _LOST}
+        kept = {n for n, future in self._futures.items() if future.status not in LOST}
         return [number for number in self._tasks if number not in kept]
 
     def __enter__(self) -> ClusterPool:
@@ -181,10 +161,10 @@ class ClusterPool:
         trace: TracebackType | None,
     ) -> None:
         if self._futures:
-            with contextlib.suppress(*_GONE):
+            with contextlib.suppress(*GONE):
                 self._client.set_metadata(["avpipe", self._run], "cancelled")
                 self._client.cancel(list(self._futures.values()), force=True)
-        with contextlib.suppress(*_GONE):
+        with contextlib.suppress(*GONE):
             self._client.close()
 
 
@@ -222,25 +202,6 @@ def _is_cancelled(run: str) -> bool:
 
     with worker_client(separate_thread=False) as client:
         return bool(client.get_metadata(["avpipe", run], default=None))
-
-
-def _version() -> str:
-    return __version__
-
-
-def _connected(address: str) -> Any:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ToolMissingError(
-            "--cluster needs Dask, which is not installed", hint="pip install 'avpipe[cluster]'"
-        ) from error
-    try:
-        return Client(address, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise UnreachableError(
-            f"no Dask scheduler answers at {address}", hint="dask scheduler starts one"
-        ) from error
 
 
 def _lost(error: BaseException) -> Failure:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from avpipe.batch.places import is_address, join
+from avpipe.batch.places import join
+from avpipe.batch.stores import is_address
 from avpipe.batch.values import Row
 from avpipe.errors import AvpipeError, RequestError
 from avpipe.plan.request import Request

@@ -45,6 +45,11 @@ class Pool(Protocol):
         """How many tasks it does at once."""
         ...
 
+    @property
+    def tells_progress(self) -> bool:
+        """Whether it tells of a task from its beginning on, and not at its end alone."""
+        ...
+
     def submit(self, task: Task) -> int:
         """Have a task done, as soon as there is a slot; gives its number."""
         ...
@@ -56,6 +61,8 @@ class Pool(Protocol):
 
 class LocalPool:
     """Worker processes of this machine; a context manager that leaves none behind."""
+
+    tells_progress = True
 
     def __init__(self, settings: Settings, workers: int) -> None:
         self._settings = settings

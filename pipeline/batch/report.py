@@ -7,8 +7,9 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from avpipe.batch.asking import Looks, answers
+from avpipe.batch.evidence import Evidence
 from avpipe.batch.page import Shown, draw_page
-from avpipe.batch.pairs import Looks, Pairing, answers
 from avpipe.batch.tasks import Show
 from avpipe.batch.values import Looking, Outcome, State, Summary
 from avpipe.media import Alignment
@@ -20,17 +21,17 @@ _SHOWN_AT = 0.35
 
 
 def write_report(
-    pairing: Pairing, outcomes: Sequence[Outcome], summary: Summary, path: Path
+    evidence: Evidence, outcomes: Sequence[Outcome], summary: Summary, path: Path
 ) -> Generator[Looking]:
     """Write the page; one that is there is replaced. Raises RenderError where it cannot be."""
-    pictures = yield from _pictures(pairing, outcomes)
+    pictures = yield from _pictures(evidence, outcomes)
     made = [outcome for outcome in outcomes if outcome.state is State.DONE]
-    yield from pairing.listen_all([file for outcome in made for file in _files(outcome)])
+    yield from evidence.listen_all([file for outcome in made for file in _files(outcome)])
     shown = [
         Shown(
             outcome=outcome,
             picture=pictures.get(outcome.item["output"]),
-            outline=_outline(pairing, outcome),
+            outline=_outline(evidence, outcome),
             links=_links(outcome, path.parent),
         )
         for outcome in outcomes
@@ -43,11 +44,11 @@ def _files(outcome: Outcome) -> tuple[str, ...]:
     return (item["video"], item["audio"], *item.get("more_audio", ()))
 
 
-def _pictures(pairing: Pairing, outcomes: Sequence[Outcome]) -> Looks:
+def _pictures(evidence: Evidence, outcomes: Sequence[Outcome]) -> Looks:
     """A small picture of each output that there is."""
     made = [one.done for one in outcomes if one.state is State.DONE and one.done is not None]
     tasks = [Show(path=done.output.path, at_s=_SHOWN_AT * done.output.duration_s) for done in made]
-    drawn = yield from answers(tasks, pairing.pool, "report")
+    drawn = yield from answers(tasks, evidence.pool, "report")
     return {
         done.output.path: picture
         for done, picture in zip(made, drawn, strict=True)
@@ -70,20 +71,20 @@ def _relative(path: str, folder: Path) -> str:
         return path  # on another drive
 
 
-def _outline(pairing: Pairing, outcome: Outcome) -> str:
+def _outline(evidence: Evidence, outcome: Outcome) -> str:
     """Both wave forms, where the output was made and both have sound."""
     from avpipe.batch.outline import Placed, draw_outline  # NumPy
 
     if outcome.done is None:
         return ""
     (video, *sounds) = _files(outcome)
-    camera = _heard(pairing, video)
+    camera = _heard(evidence, video)
     found: Sequence[Alignment | None] = outcome.found or (outcome.done.alignment,)
     if outcome.done.alignment is not None and outcome.done.alignment.method != "content":
         found = (outcome.done.alignment,)
     placed = []
     for path, alignment in zip(sounds, found, strict=False):
-        heard = _heard(pairing, path)
+        heard = _heard(evidence, path)
         if heard is not None:
             placed.append(_placed(heard, alignment))
     return draw_outline(
@@ -105,8 +106,8 @@ def _placed(heard: Any, alignment: Alignment | None) -> Any:
     )
 
 
-def _heard(pairing: Pairing, path: str) -> Any:
+def _heard(evidence: Evidence, path: str) -> Any:
     from avpipe.listen.fingerprint import load
 
-    kept = pairing.fingerprint(path)
+    kept = evidence.fingerprint(path)
     return load(kept) if kept is not None and kept.exists() else None

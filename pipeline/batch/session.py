@@ -9,10 +9,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from avpipe.batch.places import is_address, join
+from avpipe.batch.places import join
 from avpipe.batch.pool import LocalPool, Pool, pool_size
 from avpipe.batch.run import Batch, never
 from avpipe.batch.state import FOLDER, BatchState
+from avpipe.batch.stores import is_address
 from avpipe.batch.values import BatchUpdate, Row, Summary, Surveyed, Wanted
 from avpipe.codecs import encoders
 from avpipe.codecs.ffmpeg import find
@@ -128,7 +129,7 @@ def _write_report(
     from avpipe.batch.report import write_report
 
     try:
-        yield from write_report(batch.pairing, batch.outcomes, summary, Path(path))
+        yield from write_report(batch.evidence, batch.outcomes, summary, Path(path))
     except AvpipeError as error:
         return Reported(path=path, problem=f"the report was not written: {error.message}")
     return Reported(path=path)

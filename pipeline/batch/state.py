@@ -76,7 +76,7 @@ class BatchState:
             raise RequestError(f"the output folder {outdir} cannot be used: {error}") from error
 
     def _prepare(self) -> None:
-        # Nobody else opens it, so that a log needs no shared memory: folders on a network have none.
+        # Nobody else opens it, so that a log needs no shared memory: network folders have none.
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")

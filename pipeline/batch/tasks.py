@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from avpipe.batch.places import fetch, is_address, join, send
+from avpipe.batch.places import join
+from avpipe.batch.stores import fetch, is_address, send
 from avpipe.codecs import isolate
 from avpipe.codecs.ffmpeg import find
 from avpipe.errors import AvpipeError

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from watchfiles import DefaultFilter, watch
 
 from avpipe.batch.folder import is_media
-from avpipe.batch.run import folder_media
 from avpipe.batch.session import Reported, run_batch
 from avpipe.batch.state import FOLDER
+from avpipe.batch.survey import folder_media
 from avpipe.batch.values import BatchUpdate, ItemFailed, Wanted
 from avpipe.errors import RequestError
 from avpipe.render.workspace import PREFIX

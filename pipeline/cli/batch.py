@@ -12,8 +12,8 @@ import click
 
 from avpipe.batch.manifest import read_manifest
 from avpipe.batch.outputs import FIELDS
-from avpipe.batch.run import prepare
 from avpipe.batch.session import Reported, run_batch
+from avpipe.batch.survey import prepare
 from avpipe.batch.values import DEFAULT_TEMPLATE, Row, Summary, Wanted
 from avpipe.cli.batch_screen import Lines, PlanScreen, Screen
 from avpipe.cli.options import (

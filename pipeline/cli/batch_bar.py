@@ -55,6 +55,8 @@ class BatchBar:
         number = update.item.number
         match update:
             case ItemStarted():
+                if number in self._tasks:  # it is tried again
+                    self._progress.remove_task(self._tasks.pop(number))
                 name = _shortened(printable(PurePath(update.item.request.video).name))
                 task = self._progress.add_task(f"  {name:<{_NAME}}", total=1.0, pace="")
                 self._tasks[number], self._shares[number] = task, 0.0

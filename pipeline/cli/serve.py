@@ -26,7 +26,12 @@ _NEEDED = ("starlette", "uvicorn", "prometheus_client", "python_multipart")
 @click.option("--host", help="The address to listen at.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 for any.  [default: 8484]")
 @click.option("--data", metavar="DIR", help="Where everything is kept.")
-@click.option("--jobs", type=click.IntRange(1), help="How many renders run at once.  [default: 1]")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="How many renders run at once.",
+)
+@click.option("--cluster", metavar="ADDRESS", help="Of a Dask scheduler: render there.")
 @click.option("--memory-per-job", metavar="SIZE", help="Of each process of one.  [default: 4GiB]")
 @click.option("--invite", is_flag=True, help="Make a token for a new user, print it, and end.")
 @click.option("--days", default=365.0, show_default=True, help="How long that token lasts.")

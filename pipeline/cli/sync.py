@@ -16,7 +16,6 @@ from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, settings, shown_time
 from avpipe.files import require_files, require_target
 from avpipe.media import Alignment, Piece, Verdict
-from avpipe.render.workspace import write_whole
 from avpipe.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ def command(
         require_target(target, (video, audio), overwrite=overwrite)
     heard = _listen(video, audio, current, waves=target is not None)
     if target is not None:
+        from avpipe.render.workspace import write_whole  # only where something is written
+
         write_whole(target, _drawn(heard, video, audio), overwrite=overwrite)
     alignment = heard.alignment
     if as_json:

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from avpipe.batch.run import prepare
 from avpipe.batch.session import Reported
+from avpipe.batch.survey import prepare
 from avpipe.batch.values import Summary, Surveyed
 from avpipe.batch.watch import Trouble, Waiting, watch_folder
 from avpipe.cli.batch import batch_options, wanted_of

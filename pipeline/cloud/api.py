@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -11,14 +10,11 @@ from urllib.parse import quote
 import httpx
 
 from avpipe.cloud.account import TokenStore, credentials_of
+from avpipe.cloud.answers import credits_of, files_of, render_of, says_status, state_of
 from avpipe.cloud.door import Call, Door, NoConnectionError, UnreadableAnswerError
 from avpipe.cloud.envelope import (
     BadRequestError,
-    items_of,
-    number_of,
-    pick,
     text_of,
-    whole_of,
 )
 from avpipe.cloud.values import (
     Clock,
@@ -26,7 +22,6 @@ from avpipe.cloud.values import (
     Credits,
     RemoteFile,
     Render,
-    RenderStatus,
     Session,
     SessionState,
 )
@@ -43,19 +38,6 @@ from avpipe.updates import Note
 Result = TypeVar("Result")
 AGENT_IDLE_S = 900.0
 """The most that a stream may be silent, where the settings don't say less."""
-_STATES = {
-    "completed": RenderStatus.COMPLETED,
-    "complete": RenderStatus.COMPLETED,
-    "succeeded": RenderStatus.COMPLETED,
-    "success": RenderStatus.COMPLETED,
-    "done": RenderStatus.COMPLETED,
-    "failed": RenderStatus.FAILED,
-    "error": RenderStatus.FAILED,
-    "cancelled": RenderStatus.FAILED,
-    "canceled": RenderStatus.FAILED,
-    "pending": RenderStatus.PENDING,
-    "queued": RenderStatus.PENDING,
-}
 
 
 class Api:
@@ -137,22 +119,12 @@ class Api:
         if not isinstance(data, Mapping):
             raise UnreadableAnswerError("the session's state cannot be read")
         self.note_user(text_of(data, "user_id", "userId"))
-        return _state(session_id, data)
+        return state_of(session_id, data)
 
     def credits(self) -> Credits:
         """What the account can spend."""
         call = Call(method="GET", path="/api/credits/balance/simple", repeatable=True)
-        data = self._call(call)
-        available = number_of(data, "available")
-        if available is None:
-            raise UnreadableAnswerError("the cloud does not say how many credits there are")
-        frozen = number_of(data, "frozen") or 0.0
-        total = number_of(data, "total")
-        return Credits(
-            available=_count(available),
-            frozen=_count(frozen),
-            total=_count(available + frozen if total is None else total),
-        )
+        return credits_of(self._call(call))
 
     def upload(
         self, session_id: str, body: Callable[[], Iterator[bytes]], headers: Mapping[str, str]
@@ -165,12 +137,12 @@ class Api:
             headers=headers,
             idle_s=self.settings.idle_s,
         )
-        return _files(self._call(call))
+        return files_of(self._call(call))
 
     def upload_urls(self, session_id: str, urls: Sequence[str]) -> tuple[RemoteFile, ...]:
         """Let the service fetch files by itself."""
         form = {"urls": list(urls), "source_type": "url"}
-        return _files(
+        return files_of(
             self._call(
                 Call(
                     method="POST",
@@ -199,24 +171,31 @@ class Api:
         with contextlib.ExitStack() as stack:
             yield self._as_user(lambda who: stack.enter_context(self.door.stream(call, who.token)))
 
-    def submit(self, render_id: str, session_id: str, draft: Mapping[str, Any]) -> Render | None:
-        """Ask for a render by an id of our own; None where the answer does not tell its state."""
-        form = {
-            "id": render_id,
-            "sessionId": session_id,
-            "draft": draft,
-            "output": {"format": "mp4", "quality": "high"},
-        }
+    def submit(
+        self,
+        render_id: str,
+        session_id: str,
+        draft: Mapping[str, Any],
+        resolution: str | None = None,
+    ) -> Render | None:
+        """Ask for a render by an id of our own; None where the answer does not tell its state.
+
+        Raises DuplicateError where the id is taken, BadRequestError where the form is not.
+        """
+        output = {"format": "mp4", "quality": "high"}
+        if resolution is not None:
+            output["resolution"] = resolution
+        form = {"id": render_id, "sessionId": session_id, "draft": draft, "output": output}
         data = self._call(Call(method="POST", path="/api/render/proxy/lambda", form=form))
-        return _render(data) if isinstance(data, Mapping) and _says_status(data) else None
+        return render_of(data) if isinstance(data, Mapping) and says_status(data) else None
 
     def render(self, render_id: str) -> Render:
         """One look at a render. Raises NotFoundError where the service does not know it."""
         path = f"/api/render/proxy/lambda/{_part(render_id)}"
         data = self._call(Call(method="GET", path=path, repeatable=True))
-        if not isinstance(data, Mapping) or not _says_status(data):
+        if not isinstance(data, Mapping) or not says_status(data):
             raise UnreadableAnswerError("the render's state cannot be read")
-        return _render(data)
+        return render_of(data)
 
     def cancel(self, render_id: str) -> None:
         """End a render."""
@@ -339,84 +318,5 @@ def _part(text: str) -> str:
     return quote(text, safe="")
 
 
-def _count(number: float) -> float:
-    """A whole number as one."""
-    return int(number) if number.is_integer() else number
-
-
 def _upload_path(session_id: str) -> str:
     return f"/api/upload-video/nemo_agent/me/{_part(session_id)}"
-
-
-def _state(session_id: str, data: Mapping[str, Any]) -> SessionState:
-    inner = data.get("state")
-    state = inner if isinstance(inner, Mapping) else data
-    draft = pick(state, "draft", "timeline_draft")
-    if isinstance(draft, str):
-        with contextlib.suppress(ValueError):
-            draft = json.loads(draft)
-    media = items_of(state, "generated_media", "generatedMedia")
-    return SessionState(
-        session_id=session_id,
-        user_id=text_of(data, "user_id", "userId"),
-        task_id=text_of(data, "task_id", "taskId"),
-        draft=draft if isinstance(draft, Mapping) else {},
-        files=tuple(
-            _file(entry)
-            for entry in items_of(state, "video_infos", "videoInfos")
-            if isinstance(entry, Mapping)
-        ),
-        media=tuple(sorted(json.dumps(entry, sort_keys=True) for entry in media)),
-    )
-
-
-def _files(data: Any) -> tuple[RemoteFile, ...]:
-    entries = data if isinstance(data, list) else items_of(data, "files")
-    return tuple(_file(entry) for entry in entries if isinstance(entry, Mapping))
-
-
-def _file(form: Mapping[str, Any]) -> RemoteFile:
-    return RemoteFile(
-        name=text_of(form, "filename", "file_name", "fileName", "name") or "",
-        type=text_of(form, "file_type", "fileType", "type"),
-        url=text_of(form, "cdn_url", "cdnUrl", "url"),
-        duration_s=number_of(form, "duration", "duration_s"),
-        width=whole_of(form, "width"),
-        height=whole_of(form, "height"),
-        size_bytes=whole_of(form, "size", "size_bytes", "file_size", "fileSize"),
-    )
-
-
-def _says_status(form: Mapping[str, Any]) -> bool:
-    return pick(form, "status", "overallProgress", "fatalErrorEncountered") is not None
-
-
-def _render(form: Mapping[str, Any]) -> Render:
-    """A render's state in form A (`output.url`), form B (`outputUrl`) or as Remotion tells it."""
-    output = form.get("output")
-    inner = output if isinstance(output, Mapping) else {}
-    url = text_of(inner, "url") or text_of(form, "outputUrl", "output_url", "outputFile", "url")
-    progress = number_of(form, "progress")
-    if progress is None:
-        progress = (number_of(form, "overallProgress") or 0.0) * 100
-    return Render(
-        status=_status(form, url),
-        progress=min(max(progress / 100, 0.0), 1.0),
-        url=url,
-        duration_s=number_of(inner, "duration"),
-        size_bytes=whole_of(inner, "size") or whole_of(form, "outputSize", "outputSizeInBytes"),
-        error=text_of(form, "error", "errorMessage", "message"),
-    )
-
-
-def _status(form: Mapping[str, Any], url: str | None) -> RenderStatus:
-    """Without a link a render is not completed, whatever it says."""
-    if form.get("fatalErrorEncountered") is True:
-        return RenderStatus.FAILED
-    named = str(form.get("status", "")).lower()
-    status = _STATES.get(named, RenderStatus.PROCESSING)
-    if form.get("done") is True:
-        status = RenderStatus.COMPLETED
-    if status is RenderStatus.COMPLETED and url is None:
-        return RenderStatus.PROCESSING
-    return status

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,14 @@ from avpipe.cloud.door import CutError, UnreadableAnswerError, translate
 from avpipe.cloud.envelope import ServerFailedError, error_of, text_of, unwrap
 from avpipe.cloud.pace import Pace
 from avpipe.cloud.values import Render
-from avpipe.errors import CloudError, DiskFullError, RenderError, UnreachableError
+from avpipe.errors import (
+    CloudError,
+    DiskFullError,
+    RateLimitedError,
+    RenderError,
+    RequestError,
+    UnreachableError,
+)
 from avpipe.updates import Progress
 
 STAGE = "download"
@@ -72,19 +79,38 @@ def _sources(cloud: Cloud, render_id: str, render: Render) -> list[_Source]:
     url = render.url
     sources: list[_Source] = []
     if url is not None:
-        sources.append(lambda headers: cloud.api.door.outside(url, headers))
+        sources.append(lambda headers: _linked(cloud, url, headers))
     sources.append(lambda headers: cloud.api.download(render_id, headers))
     return sources
+
+
+@contextmanager
+def _linked(cloud: Cloud, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+    """The answer of a link. Its host is not the API, so that its status means what HTTP says."""
+    with cloud.api.door.outside(url, headers) as response:
+        status = response.status_code
+        if status in (408, 429) or status >= 500:
+            raise ServerFailedError(f"the cloud's download link gives {status}", status=status)
+        if status >= 400 and status != 416:
+            raise CloudError(f"the cloud's download link gives {status}")
+        yield response
 
 
 def _fetched(cloud: Cloud, source: _Source, part: _Part) -> Generator[Progress, None, int]:
     """One source, taken up again while that gains something; three times where it does not."""
     waits = list(cloud.api.door.waits())
     idle = 0
+    limited = False
     for attempt in range(ATTEMPTS):
         before = part.size_bytes
         try:
             return (yield from _transferred(cloud, source, part))
+        except RateLimitedError:
+            if limited:
+                raise
+            limited = True
+            cloud.clock.sleep(cloud.settings.cloud.rate_limit_wait_s)
+            continue
         except (UnreachableError, ServerFailedError):
             idle = 0 if part.size_bytes > before else idle + 1
             if idle > len(waits) or attempt == ATTEMPTS - 1:
@@ -101,10 +127,13 @@ def _transferred(cloud: Cloud, source: _Source, part: _Part) -> Generator[Progre
         if part.tag:
             headers["If-Range"] = part.tag
     with source(headers) as response:
-        link = _link(response)
+        try:
+            link = _link(response)
+        except RequestError as error:  # a code of uploads, of which none is going on
+            raise UnreadableAnswerError(f"the cloud gives no file: {error.message}") from error
         if link is None:
             return (yield from _saved(cloud, response, part, have))
-    with cloud.api.door.outside(link, headers) as response:
+    with _linked(cloud, link, headers) as response:
         return (yield from _saved(cloud, response, part, have))
 
 

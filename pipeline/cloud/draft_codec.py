@@ -36,6 +36,17 @@ _NUMBERS = {kind: number for number, kind in KINDS.items()}
 _TEXT = ("text", "content", "title", "txt")
 _NAME = ("name", "title", "filename", "label", "text")
 _SOURCE = ("src", "source", "url", "path", "file", "cdn_url")
+_HARMLESS = ("id", "type", "hash", "file_type", "role", "duck", "tt", "sg", "segments", "kind")
+"""Keys that change nothing that is seen or heard, or are read with the track."""
+_ALL_FIGURES = (
+    *fields.OF_CLIP,
+    *fields.OF_SOUND,
+    *fields.OF_PICTURE,
+    *fields.OF_TEXT,
+    *fields.OF_STYLE,
+    *fields.OF_PLACE,
+    *fields.OF_CROP,
+)
 
 
 def read_draft(form: Mapping[str, Any]) -> Montage:
@@ -46,6 +57,30 @@ def read_draft(form: Mapping[str, Any]) -> Montage:
         title=text_of(_metadata(form), "title", "name") or "",
         loudness_lufs=number_of(_metadata(form), "loudness"),
         kept=dict(form),
+    )
+
+
+def is_read_whole(form: Mapping[str, Any]) -> bool:
+    """Whether all is known here that a draft's tracks and segments say.
+
+    Then what a renderer makes of it can be foretold.
+    """
+    return all(_is_known(track) for track in _mappings(form, "t", "tracks"))
+
+
+def _is_known(track: Mapping[str, Any]) -> bool:
+    segments = _mappings(track, "sg", "segments")
+    if _read_track(track).kind is TrackKind.OTHER:
+        return not segments
+    figures = (*_ALL_FIGURES, fields.START, fields.DURATION, fields.END, fields.SOURCE_IN)
+    names = {name for figure in (*figures, fields.VOLUME) for name in figure.names}
+    names.update(_TEXT, _NAME, _SOURCE, _HARMLESS)
+    return all(
+        name in names or (name in fields.INNER and isinstance(value, Mapping))
+        for form in (track, *segments)
+        for place in places_of(form)
+        for name, value in place.items()
+        if value is not None and name not in ("sg", "segments")
     )
 
 

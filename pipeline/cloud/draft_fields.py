@@ -15,7 +15,7 @@ from typing import Any
 from avpipe.cloud.envelope import number_of, pick
 from avpipe.montage.values import Fitting
 
-_INNER = ("m", "meta", "metadata", "target", "target_timerange", "range", "props", "style")
+INNER = ("m", "meta", "metadata", "target", "target_timerange", "range", "props", "style")
 _PERCENT_ABOVE = 4.0
 """A volume above this is percent: nobody makes a sound five times as loud."""
 _COLOURS = {
@@ -53,7 +53,7 @@ class Figure:
 def places_of(form: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Where a segment may keep a figure: on itself, in its metadata, in a range."""
     yield form
-    for key in _INNER:
+    for key in INNER:
         inner = form.get(key)
         if isinstance(inner, Mapping):
             yield inner

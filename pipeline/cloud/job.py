@@ -6,45 +6,26 @@ download. `run` goes on from whatever the journal says was done, so it is also w
 
 from __future__ import annotations
 
-import json
-import shutil
-import uuid
-from collections.abc import Callable, Generator
-from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Generator
 
 from avpipe import jsonform
-from avpipe.cloud.api import Api
-from avpipe.cloud.connection import Cloud, new_session, renewed_session
-from avpipe.cloud.door import DOUBTFUL
-from avpipe.cloud.download import download
-from avpipe.cloud.draft import duration_s, is_exportable
-from avpipe.cloud.envelope import BadRequestError, DuplicateError, NotFoundError
-from avpipe.cloud.send import finish, send
-from avpipe.cloud.upload import LocalFile, is_sent, upload
-from avpipe.cloud.values import Render, RenderStatus, SessionState
+from avpipe.cloud.connection import Cloud
+from avpipe.cloud.envelope import BadRequestError, NotFoundError
+from avpipe.cloud.job_steps import FINAL, Running
+from avpipe.cloud.job_values import Delivery, JobSpec, Step, part_of, spec_of
 from avpipe.errors import (
     AvpipeError,
     CloudError,
     CreditsUsedUpError,
     ExportBlockedError,
     FileTooLargeError,
-    JobCancelledError,
     NotAuthorisedError,
-    NothingToExportError,
     RequestError,
-    SessionGoneError,
     UnsupportedFileError,
     VerificationError,
 )
 from avpipe.journal import ENDED, JobRow, JobState
-from avpipe.updates import Check, Fallback, Note, Progress
-
-STAGE = "cloud_render"
-PREFIX = ".avpipe-"
-"""Of the file beside the output into which the render is downloaded."""
+from avpipe.updates import Check, Fallback, Note
 
 FALLBACK = (CloudError, UnsupportedFileError, FileTooLargeError, VerificationError)
 """The errors after which the same plan can still be carried out here; `code` names each."""
@@ -56,63 +37,6 @@ def fallback_of(error: AvpipeError) -> Fallback:
     """Why something is made here and not in the cloud, in one line."""
     hint = f" ({error.hint})" if error.hint and isinstance(error, _WITH_HINT) else ""
     return Fallback(source="cloud", code=error.code, reason=error.message + hint)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobSpec:
-    """What a job is to do."""
-
-    files: tuple[LocalFile, ...] = ()
-    """Sent in this order; with a key each, a file that was sent need not be made again."""
-    instruction: str | None = None
-    """What the agent is told; None where the session already holds the edit."""
-    duration_s: float | None = None
-    """How long the output has to be; None for what the timeline says when it is rendered."""
-    scratch: str | None = None
-    """The folder of files that were made for the job alone: it goes when the job has ended."""
-    context: dict[str, Any] = field(default_factory=dict)
-    """What whoever takes the job up again needs to know; kept, not read."""
-
-    def clear(self) -> None:
-        """Remove what was made for the job alone."""
-        if self.scratch is not None:
-            shutil.rmtree(self.scratch, ignore_errors=True)
-
-
-def spec_of(job: JobRow) -> JobSpec:
-    """What a job is to do."""
-    return jsonform.decode(JobSpec, json.loads(job.spec))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Expected:
-    """What a render has to be, as far as the service and the job tell."""
-
-    duration_s: float | None
-    size_bytes: int | None
-
-
-def _nothing(file: LocalFile) -> Generator[Progress]:
-    """Files that are there already are not made."""
-    yield from ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """How files are made ready, and how a downloaded render becomes the output.
-
-    Each raises AvpipeError.
-    """
-
-    verify: Callable[[Path, Expected], Generator[Progress, None, tuple[Check, ...]]]
-    """Measures a file. Raises VerificationError where it is not what it should be."""
-    publish: Callable[[Path], None]
-    """Gives a verified file its name."""
-    make: Callable[[LocalFile], Generator[Progress]] = _nothing
-    """Makes a file that is to be sent now, where it is not there yet."""
-
-
-Step = Progress | Note
 
 
 def prepare(
@@ -154,10 +78,10 @@ def run(cloud: Cloud, job_id: str, delivery: Delivery) -> Generator[Step, None, 
     with cloud.journal.claim(f"job {job_id}", wait=False) as mine:
         if not mine:
             raise RequestError(f"another process is at work on the job {job_id}")
-        running = _Run(cloud, job_id, delivery)
+        running = Running(cloud, job_id, delivery)
         try:
             yield from running.steps()
-        except _FINAL as error:
+        except FINAL as error:
             cloud.journal.advance(job_id, JobState.FAILED, error=error.message)
             raise
         finally:
@@ -188,258 +112,3 @@ def cancel(cloud: Cloud, job_id: str) -> JobRow:
         except (NotFoundError, BadRequestError) as error:
             cloud.tell(Note(code="not_cancelled", message=error.message))
     return cloud.journal.job(job.id)
-
-
-def part_of(job: JobRow) -> Path:
-    """Where a job's render is downloaded to: beside its output, hidden."""
-    return Path(job.output).parent / f"{PREFIX}{job.id}.part"
-
-
-def is_published(job: JobRow) -> bool:
-    """Whether the file under the output's name is what the job made."""
-    output = Path(job.output)
-    return job.made is not None and output.exists() and _mark(output) == job.made
-
-
-class _RenderFailedError(CloudError):
-    """The render ended without a file."""
-
-
-_FINAL = (
-    _RenderFailedError,
-    VerificationError,
-    NothingToExportError,
-    UnsupportedFileError,
-    FileTooLargeError,
-    DuplicateError,
-)
-
-
-class _Run:
-    """One process's work on a job."""
-
-    def __init__(self, cloud: Cloud, job_id: str, delivery: Delivery) -> None:
-        self._cloud = cloud
-        self._api: Api = cloud.api
-        self._delivery = delivery
-        self.job = cloud.journal.job(job_id)
-        self.spec = spec_of(self.job)
-        self.checks: tuple[Check, ...] = ()
-        self._fresh_id = False
-        """Whether the render's id was chosen by this process, and not sent yet."""
-        self._renewed = False
-        self._render: Render | None = None
-
-    def steps(self) -> Generator[Step]:
-        """Every step that is still to be done."""
-        steps = {
-            JobState.PREPARED: self._bring_files,
-            JobState.UPLOADED: self._edit,
-            JobState.SUBMITTED: self._submit,
-            JobState.RENDERING: self._wait,
-            JobState.DOWNLOADING: self._fetch,
-        }
-        while self.job.state in steps:
-            try:
-                yield from steps[self.job.state]()
-            except SessionGoneError as error:
-                self._renew(error)
-            self.job = self._cloud.journal.job(self.job.id)
-        if self.job.state is JobState.CANCELLED:
-            raise JobCancelledError(f"the job {self.job.id} was cancelled")
-
-    def _advance(self, state: JobState, **values: Any) -> None:
-        self.job = self._cloud.journal.advance(self.job.id, state, **values)
-
-    def _session_id(self) -> str:
-        if self.job.session_id is None:
-            made = new_session(self._cloud)
-            self.job = self._cloud.journal.update_job(self.job.id, session_id=made.session_id)
-        assert self.job.session_id is not None
-        return self.job.session_id
-
-    def _renew(self, error: SessionGoneError) -> None:
-        """Once, begin again in a new session; what only the lost one held cannot be made again."""
-        if self._renewed or self.job.session_id is None:
-            raise error
-        self._renewed = True
-        made = renewed_session(self._cloud, self.job.session_id, error)
-        self._advance(JobState.PREPARED, session_id=made.session_id, render_id=None)
-
-    def _bring_files(self) -> Generator[Step]:
-        session_id = self._session_id()
-        for file in self.spec.files:  # all are there before the first one is sent
-            if not is_sent(self._cloud, session_id, file):
-                making = self._delivery.make(file)
-                with closing(making):
-                    yield from making
-        for file in self.spec.files:
-            sent = upload(self._cloud, session_id, file)
-            with closing(sent):
-                yield from sent
-        self._advance(JobState.UPLOADED)
-
-    def _edit(self) -> Generator[Step]:
-        session_id = self._session_id()
-        if self.spec.instruction is not None:
-            yield from self._instruct(session_id, self.spec.instruction)
-        state = self._api.state(session_id)
-        self._require_exportable(state)
-        spec = self.job.spec
-        if self.spec.duration_s is None:
-            spec = json.dumps({**json.loads(spec), "duration_s": duration_s(state.draft) or None})
-        self._fresh_id = True
-        self._advance(JobState.SUBMITTED, render_id=new_render_id(), spec=spec)
-        self.spec = spec_of(self.job)
-
-    def _instruct(self, session_id: str, instruction: str) -> Generator[Step]:
-        """Send the instruction, unless it was sent and had its effect."""
-        row = self._cloud.journal.message(self.job.id, session_id)
-        sent = row is not None and (row.answered or (yield from finish(self._cloud, row)))
-        if sent and is_exportable(self._api.state(session_id).draft):
-            return
-        reply = send(self._cloud, session_id, instruction, job_id=self.job.id)
-        with closing(reply):
-            yield from reply
-
-    def _require_exportable(self, state: SessionState) -> None:
-        if is_exportable(state.draft):
-            return
-        if self.spec.instruction is not None:
-            raise _RenderFailedError("the cloud's agent made no timeline of the files")
-        raise NothingToExportError(
-            "the session's timeline is empty: there is nothing to export",
-            hint='upload files, and say what to make of them: avpipe cloud send "…"',
-        )
-
-    def _submit(self) -> Generator[Step]:
-        """Ask for the render; where an earlier request may have arrived, look for it first."""
-        yield Progress(stage=STAGE, done=0.0)
-        if self._fresh_id or not self._is_there():
-            self._ask()
-        self._fresh_id = False
-        self._advance(JobState.RENDERING)
-
-    def _ask(self) -> None:
-        sent_before = not self._fresh_id
-        renamed = False
-        for wait in (*self._api.door.waits(), None):
-            try:
-                self._render = self._request()
-            except DuplicateError:
-                if sent_before:
-                    return  # it is ours
-                if renamed:
-                    raise
-                renamed = True
-                self._advance(JobState.SUBMITTED, render_id=new_render_id())
-            except DOUBTFUL:
-                sent_before = True
-                if self._is_there():
-                    return
-                if wait is None:
-                    raise
-                self._cloud.clock.sleep(wait)
-            else:
-                return
-        raise CloudError("the cloud takes no render under any id")
-
-    def _request(self) -> Render | None:
-        assert self.job.session_id is not None
-        assert self.job.render_id is not None
-        draft = self._api.state(self.job.session_id).draft
-        return self._api.submit(self.job.render_id, self.job.session_id, draft)
-
-    def _is_there(self) -> bool:
-        """Whether the service knows the render."""
-        assert self.job.render_id is not None
-        try:
-            self._render = self._api.render(self.job.render_id)
-        except (NotFoundError, BadRequestError):
-            return False
-        return True
-
-    def _wait(self) -> Generator[Step]:
-        """Look at the render until it has ended; not for ever where it stands still."""
-        clock = self._cloud.clock
-        settings = self._cloud.settings.cloud
-        began = moved = clock.monotonic()
-        seen = None
-        while True:
-            render = self._looked()
-            if render.status is RenderStatus.COMPLETED:
-                break
-            if render.status is RenderStatus.FAILED:
-                raise _RenderFailedError(
-                    f"the cloud's render failed: {render.error or 'it does not say why'}"
-                )
-            now = clock.monotonic()
-            if (render.status, render.progress) != seen:
-                (seen, moved) = ((render.status, render.progress), now)
-            if now - moved >= settings.render_timeout_s:
-                raise CloudError(
-                    f"the cloud's render stood still for {now - moved:.0f} s",
-                    hint=f"avpipe cloud resume {self.job.id} looks at it again",
-                )
-            yield _progress(render, now - began)
-            clock.sleep(max(settings.poll_s, 0.01))
-            self._render = None
-        yield Progress(stage=STAGE, done=1.0)
-        self._render = render
-        self._advance(JobState.DOWNLOADING)
-
-    def _looked(self) -> Render:
-        """The render as it is, unless the job was cancelled meanwhile."""
-        if self._cloud.journal.job(self.job.id).state is JobState.CANCELLED:
-            raise JobCancelledError(f"the job {self.job.id} was cancelled")
-        assert self.job.render_id is not None
-        if self._render is not None:
-            return self._render
-        try:
-            return self._api.render(self.job.render_id)
-        except (NotFoundError, BadRequestError) as error:
-            raise _RenderFailedError(f"the cloud has lost the render: {error.message}") from error
-
-    def _fetch(self) -> Generator[Step]:
-        """Download, verify, publish; a file that already has its name is left alone."""
-        if is_published(self.job):
-            expected = Expected(duration_s=self.spec.duration_s, size_bytes=None)
-            self.checks = yield from self._delivery.verify(Path(self.job.output), expected)
-            self._advance(JobState.DONE)
-            return
-        render = self._render or self._looked()
-        if render.status is not RenderStatus.COMPLETED:
-            self._advance(JobState.RENDERING)
-            return
-        assert self.job.render_id is not None
-        part = part_of(self.job)
-        got = download(self._cloud, self.job.render_id, render, part)
-        with closing(got):
-            yield from got
-        expected = Expected(
-            duration_s=self.spec.duration_s or render.duration_s, size_bytes=render.size_bytes
-        )
-        self.checks = yield from self._delivery.verify(part, expected)
-        self._advance(JobState.DOWNLOADING, made=_mark(part))
-        self._delivery.publish(part)
-        part.unlink(missing_ok=True)  # a second name of the output, where it was linked
-        self._advance(JobState.DONE)
-
-
-def new_render_id() -> str:
-    """An id that nobody else has."""
-    return f"render_{uuid.uuid4()}"
-
-
-def _mark(path: Path) -> str:
-    found = path.stat()
-    return f"{found.st_dev} {found.st_ino} {found.st_size}"
-
-
-def _progress(render: Render, elapsed_s: float) -> Progress:
-    done = render.progress or 0.0
-    return Progress(
-        stage=STAGE,
-        done=done,
-        eta_s=elapsed_s * (1 - done) / done if done > 0 and elapsed_s > 0 else None,
-    )

@@ -27,6 +27,8 @@ class LocalEdit:
     montage: Montage
     sources: dict[str, str]
     """The absolute path of each source, by the id that its clips name."""
+    missing: tuple[str, ...] = ()
+    """What its clips were of that are left out, since it is not here as it was sent."""
 
 
 def local_edit(draft: Mapping[str, Any], uploads: Iterable[UploadRow]) -> LocalEdit:
@@ -34,6 +36,16 @@ def local_edit(draft: Mapping[str, Any], uploads: Iterable[UploadRow]) -> LocalE
 
     Raises InputMissingError where it uses anything that is not here as it was sent.
     """
+    found = parts_here(draft, uploads)
+    if found.missing:
+        more = f" and {len(found.missing) - 1} more" if len(found.missing) > 1 else ""
+        told = f"{found.missing[0]}{more}, which is not here as sent"
+        raise InputMissingError(f"its timeline uses {told}")
+    return found
+
+
+def parts_here(draft: Mapping[str, Any], uploads: Iterable[UploadRow]) -> LocalEdit:
+    """As much of the edit that a draft holds as is made of files that are here as sent."""
     read = read_draft(draft)
     rows = [row for row in uploads if _is_here(row)]
     missing: list[str] = []
@@ -47,14 +59,12 @@ def local_edit(draft: Mapping[str, Any], uploads: Iterable[UploadRow]) -> LocalE
     def with_files(track: Track) -> Track:
         if track.kind not in (TrackKind.VIDEO, TrackKind.AUDIO):
             return track
-        clips = tuple(with_file(clip, track.kind) for clip in track.clips)
-        return replace(track, clips=clips)
+        clips = (with_file(clip, track.kind) for clip in track.clips)
+        return replace(track, clips=tuple(clip for clip in clips if clip.source is not None))
 
     montage = replace(read, tracks=tuple(map(with_files, read.tracks)))
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputMissingError(f"its timeline uses {missing[0]}{more}, which is not here as sent")
-    return LocalEdit(montage=montage, sources={path: path for path in montage.sources})
+    sources = {path: path for path in montage.sources}
+    return LocalEdit(montage=montage, sources=sources, missing=tuple(missing))
 
 
 def _is_here(row: UploadRow) -> bool:

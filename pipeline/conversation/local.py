@@ -27,7 +27,7 @@ from avpipe.intent import Action, action_of, files_named
 from avpipe.media import Alignment, MediaInfo, PictureKind
 from avpipe.montage.summary import in_order, summarise
 from avpipe.montage.values import Montage, TrackKind
-from avpipe.plan.make import require_supported
+from avpipe.plan.supported import require_supported
 from avpipe.projects import OutdatedError, Project, Projects, States
 from avpipe.settings import Settings
 from avpipe.updates import Done, Update

@@ -1,8 +1,8 @@
 """A merge as `avpipe merge --route cloud` orders it: the sound is prepared, and only laid in. Pure.
 
 What it says beside that (the lengths, that nothing is to be added) is a help for those who might
-do otherwise. An order that also cuts or holds the picture is not one of these: that is done
-neither before nor after the sound, and the words of people have no name for it.
+do otherwise. Where the picture is cut, that is done first: the sound is as long as what is left of
+it. An order that holds a frame of the picture is not one of these: timelines cannot do that yet.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 
 _NUMBER = r"\d+(?:\.\d+)? s"
+_CUTS = ("first", "last")
 _ORDER = re.compile(
     r"merge this audio and video into a single MP4 file: "
-    rf"the video has {_NUMBER}; "
+    rf"the (?:video has|picture is shown for) {_NUMBER}; "
+    rf"(?:cut its first (?P<first>{_NUMBER}); )?(?:cut its last (?P<last>{_NUMBER}); )?"
     rf"the audio has {_NUMBER} and is in sync already: begin both at 0, do not move it; "
     r"mute the video's own sound, and leave the audio at its volume; "
     r"(?:the picture is (?P<how>letterboxed into|cropped to) a (?P<aspect>\d+:\d+) frame; )?"
@@ -30,4 +32,7 @@ def plain_order(sentence: str) -> str | None:
     if match is None:
         return None
     frame = f", then make it {match['aspect']} {_HOW[match['how']]}" if match["how"] else ""
-    return f"merge this audio and video{frame}"
+    cuts = [f"the {end} {match[end]}" for end in _CUTS if match[end]]
+    if not cuts:
+        return f"merge this audio and video{frame}"
+    return f"cut {' and '.join(cuts)}, mute the video's sound, then add the audio track{frame}"

@@ -69,6 +69,8 @@ _ALL_HAN = (
     "合并、剪切、保留、排序、变速、音量、静音、淡入淡出、"
     "背景音乐、标题、画幅、分辨率、响度、撤销、状态、导出"
 )
+IN_CHINESE = {**{english: han for _, english, han in _EXAMPLES}, _ALL: _ALL_HAN}
+"""What is proposed, in the other language."""
 
 
 def refusal(part: str, words: Sequence[Word]) -> NotUnderstoodError:

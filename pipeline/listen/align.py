@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
@@ -12,16 +13,22 @@ from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.listening import MIX, Stretch, Track, camera_track, recorder_track
 from avpipe.listen.crew import Crew
 from avpipe.listen.hearing import Hearing, Wave, around, samples_of, whole
-from avpipe.listen.hints import first_guess
-from avpipe.listen.slate import guess
+from avpipe.listen.hints import Hint, first_guess
 from avpipe.listen.store import Store
 from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
+from avpipe.recipe import MOST_CHANNELS
 from avpipe.sync.engine import Found, Residual, align
 from avpipe.updates import Progress, result_of
 
 STAGE = "listen"
 LONG_S = 1200.0
 """From here on not all is decoded where parts of it may do."""
+HINTED_S = 600.0
+"""From here on the tags say where to listen first."""
+_LEAST_HINTED_S = 10.0
+"""What both have to hold by the tags: less is no proof of a place."""
+_WORTH_HINTING = 0.85
+"""How much of both is listened to at the most by the tags, which may be wrong."""
 _SAMPLED = (8, 60)
 """How many stretches of how many seconds are heard of a long camera first."""
 _MOST_TRACKS = 4
@@ -64,9 +71,10 @@ def listen(
     """As `align_steps`, with what a picture shows; for `waves` both files are decoded whole."""
     began = time.monotonic()
     if not video.audio or not audio.audio:
-        return _timed(Heard(alignment=guess(video, audio, ffmpeg, Doubt.NO_AUDIO)), began)
+        return _timed(Heard(alignment=_guessed(video, audio, ffmpeg, Doubt.NO_AUDIO)), began)
     best: Heard | None = None
-    for stream in video.audio[:_MOST_TRACKS]:
+    usable = [stream for stream in video.audio if stream.channels <= MOST_CHANNELS]
+    for stream in (usable or video.audio)[:_MOST_TRACKS]:
         tracks = (camera_track(video, stream), recorder_track(audio))
         found = yield from _listen_to(tracks, Ears(ffmpeg=ffmpeg, cores=cores, waves=waves))
         if best is None or _worth(found.alignment) > _worth(best.alignment):
@@ -75,8 +83,15 @@ def listen(
             break
     assert best is not None
     if best.alignment.reason is Doubt.SILENT:
-        best = replace(best, alignment=guess(video, audio, ffmpeg, Doubt.SILENT))
+        best = replace(best, alignment=_guessed(video, audio, ffmpeg, Doubt.SILENT))
     return _timed(best, began)
+
+
+def _guessed(video: MediaInfo, audio: MediaInfo, ffmpeg: Ffmpeg, reason: Doubt) -> Alignment:
+    """What a clap or the tags say where the camera heard nothing."""
+    from avpipe.listen.slate import guess  # only for videos that are mute
+
+    return guess(video, audio, ffmpeg, reason)
 
 
 def _timed(heard: Heard, began: float) -> Heard:
@@ -105,6 +120,14 @@ class _Attempt:
     picks: tuple[tuple[int, ...], tuple[int, ...]]
     """Of the camera and of the recorder."""
     stretches: tuple[tuple[Stretch, ...], tuple[Stretch, ...]]
+    hint: Hint | None = None
+    """What was listened for: found elsewhere, the tags are wrong and nothing is sure."""
+
+    def settles(self, found: Alignment) -> bool:
+        """Whether nothing more has to be listened to."""
+        if found.verdict is not Verdict.MATCHED or found.offset_s is None:
+            return False
+        return self.hint is None or abs(found.offset_s - self.hint.offset_s) <= self.hint.within_s
 
 
 def _attempts(camera: Track, recorder: Track, ears: Ears) -> Iterator[_Attempt]:
@@ -126,16 +149,30 @@ def _attempts(camera: Track, recorder: Track, ears: Ears) -> Iterator[_Attempt]:
 
 
 def _hinted(camera: Track, recorder: Track) -> _Attempt | None:
-    """Stretches of two long tracks that are the same moments by what their tags say."""
+    """The same moments of both by what their tags say, where one is long and can be sought.
+
+    As with any attempt, what the engine is not sure of is listened to again, and then whole.
+    """
     hint = first_guess(camera.info, recorder.info)
-    shortest = min(camera.duration_s or 0.0, recorder.duration_s or 0.0)
-    if hint is None or not (camera.sought and recorder.sought) or shortest < LONG_S:
+    (ours_s, theirs_s) = (camera.duration_s or 0.0, recorder.duration_s or 0.0)
+    if hint is None or max(ours_s, theirs_s) < HINTED_S:
         return None
     offset_s = hint.offset_s - camera.lead_s
-    span = (offset_s + hint.within_s, offset_s + (recorder.duration_s or 0.0) - hint.within_s)
-    ours = samples_of(camera, *_SAMPLED, span)
-    theirs = around(ours, -offset_s, hint.within_s)
-    return _Attempt(picks=((MIX,), (MIX,)), stretches=(ours, theirs)) if ours else None
+    begin_s = max(offset_s + hint.within_s, 0.0)
+    end_s = min(offset_s + theirs_s - hint.within_s, ours_s)
+    if end_s - begin_s < _LEAST_HINTED_S:
+        return None
+    (count, length_s) = _SAMPLED
+    if end_s - begin_s > count * length_s:
+        some = samples_of(camera, count, length_s, (begin_s, end_s))
+    else:
+        some = (Stretch(begin_s=math.floor(begin_s), end_s=math.ceil(end_s)),)
+    ours = around(camera, some, 0.0, 0.0) if camera.sought else whole(camera)
+    theirs = around(recorder, some, -offset_s, hint.within_s) if recorder.sought else None
+    stretches = (ours, theirs or whole(recorder))
+    if _seconds((camera, recorder), stretches) > _WORTH_HINTING * (ours_s + theirs_s):
+        return None
+    return _Attempt(picks=((MIX,), (MIX,)), stretches=stretches, hint=hint)
 
 
 def _picks(track: Track) -> tuple[int, ...]:
@@ -163,7 +200,7 @@ def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, N
         if heard is None:
             damaged = (replace(tracks[0], damaged=True), replace(tracks[1], damaged=True))
             return (yield from _listen_to(damaged, ears))
-        if heard.alignment.verdict is Verdict.MATCHED:
+        if attempt.settles(heard.alignment):
             break
     assert heard is not None
     return heard
@@ -202,11 +239,7 @@ def _followed(
     work: Sequence[Future[int]], crew: Crew, tracks: Sequence[Track], attempt: _Attempt
 ) -> Iterator[Progress]:
     """Wait for the work, telling how far it is; the first error ends it."""
-    total = sum(
-        _length_s(stretch, track)
-        for track, stretches in zip(tracks, attempt.stretches, strict=True)
-        for stretch in stretches
-    )
+    total = _seconds(tracks, attempt.stretches)
     began = time.monotonic()
     while True:
         (done, left) = wait(work, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
@@ -222,6 +255,13 @@ def _followed(
             speed=round(speed, 1),
             eta_s=round((total - crew.heard_s) / speed, 1) if speed and share < 1 else None,
         )
+
+
+def _seconds(tracks: Sequence[Track], stretches: Sequence[Sequence[Stretch]]) -> float:
+    """How much the stretches of all tracks are."""
+    return sum(
+        _length_s(one, track) for track, some in zip(tracks, stretches, strict=True) for one in some
+    )
 
 
 def _length_s(stretch: Stretch, track: Track) -> float:

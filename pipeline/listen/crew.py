@@ -69,11 +69,28 @@ class Crew:
         """How many seconds of sound were decoded so far."""
         return self._samples / LISTEN_RATE
 
-    def send(self, track: Track, picks: Sequence[int], stretch: Stretch, take: Take) -> Future[int]:
-        """Have a stretch decoded and handed to `take`, in a thread; gives how many samples."""
-        return self._pool.submit(self._decode, track, picks, stretch, take)
+    def send(
+        self,
+        track: Track,
+        picks: Sequence[int],
+        stretch: Stretch,
+        take: Take,
+        then: Callable[[], None] = lambda: None,
+    ) -> Future[int]:
+        """Have a stretch decoded and handed to `take`, in a thread; gives how many samples.
 
-    def _decode(self, track: Track, picks: Sequence[int], stretch: Stretch, take: Take) -> int:
+        `then` is called when all of it was.
+        """
+        return self._pool.submit(self._decode, track, picks, stretch, take, then)
+
+    def _decode(
+        self,
+        track: Track,
+        picks: Sequence[int],
+        stretch: Stretch,
+        take: Take,
+        then: Callable[[], None],
+    ) -> int:
         with self._turns.starting():
             started = Decoder(self._ffmpeg, track, picks, stretch)
         with started as decoder:
@@ -89,6 +106,8 @@ class Crew:
                     first += block.shape[1]
                     with self._lock:
                         self._samples += block.shape[1]
+                with self._turns.computing():
+                    then()
             finally:
                 with self._lock:
                     self._at_work.discard(decoder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ _STEPS, _LEAST_STEP_S, _STEPS_AT_ONCE = 4800, 0.005, 64
 """Of a wave: more than a picture shows."""
 _LOST_S = 0.015
 """More than that is not the rounding of an end."""
+_BLOCK = 1 << 18
+"""Samples that are read again at once."""
+_CUT_FRAMES = 4
+"""Of features, that the end of a stretch lacks at the most."""
 _BRIDGED_S = 6
 """Seconds between two spans that cost less to decode than another process."""
 
@@ -55,7 +59,8 @@ class Hearing:
         self._picks = tuple(picks)
         self._crew = crew
         self._store = store
-        self._parts: dict[int, list[FeatureStream]] = {}
+        self._parts: dict[int, Features] = {}
+        """Of the first pick, by the second that each stretch begins at."""
         self._started: list[tuple[Stretch, Future[int]]] = []
         self._known: set[int] = set()
         self._whole = False
@@ -86,16 +91,18 @@ class Hearing:
         return self.duration_s if stretch.end_s is None else stretch.end_s
 
     def _send(self, stretch: Stretch) -> Future[int]:
-        streams = [FeatureStream() for _ in self._picks]
-        halvers = [Halver() for _ in self._picks]
-        self._parts[stretch.begin_s] = streams
+        (halver, stream) = (Halver(), FeatureStream())
 
         def take(first: int, block: Raw) -> None:
             self._keep(first, block)
-            for row, samples in enumerate(block):
-                streams[row].push(halvers[row].push(floats(samples)))
+            stream.push(halver.push(floats(block[0])))
 
-        return self._crew.send(self.track, self._picks, stretch, take)
+        def then() -> None:
+            nonlocal stream
+            self._parts[stretch.begin_s] = stream.finish()
+            stream = FeatureStream()  # of a day the old one would hold 140 MB
+
+        return self._crew.send(self.track, self._picks, stretch, take, then)
 
     @property
     def duration_s(self) -> float:
@@ -119,21 +126,37 @@ class Hearing:
 
     def source(self) -> Source:
         """What the alignment engine takes, once all that was started is done."""
-        channels = [
-            _joined(
-                {begin: streams[row].finish() for begin, streams in self._parts.items()},
-                0.0 if self._whole else self.duration_s,
-            )
-            for row in range(len(self._picks))
-        ]
-        self._rows = kept = _distinct(channels)
+        first = self._joined(self._parts)
+        self._rows = kept = [0]
+        self._heard_s = first.duration_s
 
-        self._heard_s = max(channel.duration_s for channel in channels)
+        def others() -> tuple[Features, ...]:
+            more = (self._joined(self._parts_of(row)) for row in range(1, len(self._picks)))
+            channels = [first, *more]
+            kept[:] = _distinct(channels)
+            return tuple(channels[row] for row in kept[1:])
 
         def read(channel: int, start_s: float, duration_s: float) -> Samples:
             return self.read(start_s, duration_s, kept[channel])
 
-        return Source(channels=tuple(channels[row] for row in kept), read=read)
+        return Source(channels=(first,), read=read, others=others)
+
+    def _joined(self, parts: dict[int, Features]) -> Features:
+        """What the parts of one pick are together; they are let go of."""
+        return _joined(parts, 0.0 if self._whole else self.duration_s)
+
+    def _parts_of(self, row: int) -> dict[int, Features]:
+        """As `_parts`, of another pick, from the samples that were kept."""
+        parts = {}
+        for stretch, future in self._started:
+            (halver, stream) = (Halver(), FeatureStream())
+            end = stretch.begin_s * LISTEN_RATE + future.result()
+            for first in range(stretch.begin_s * LISTEN_RATE, end, _BLOCK):
+                length_s = min(_BLOCK, end - first) / LISTEN_RATE
+                samples = self._store.read(row, first / LISTEN_RATE, length_s)
+                stream.push(halver.push(samples))
+            parts[stretch.begin_s] = stream.finish()
+        return parts
 
     def wave(self, channel: int) -> Wave:
         """The outline of a channel of the `source` that was given last."""
@@ -199,17 +222,22 @@ def samples_of(
     )
 
 
-def around(stretches: Sequence[Stretch], shift_s: float, more_s: float) -> tuple[Stretch, ...]:
-    """Stretches that hold the given ones, moved, with so much more at both ends."""
+def around(
+    track: Track, stretches: Sequence[Stretch], shift_s: float, more_s: float
+) -> tuple[Stretch, ...]:
+    """Stretches of a track that hold the given ones, moved, with so much more at both ends."""
+    last = math.ceil(track.duration_s or 0.0)
     seconds = {
         second
         for stretch in stretches
         for second in range(
-            math.floor(stretch.begin_s + shift_s - more_s),
-            math.ceil((stretch.end_s or 0) + shift_s + more_s),
+            max(math.floor(stretch.begin_s + shift_s - more_s), 0),
+            min(math.ceil((stretch.end_s or 0) + shift_s + more_s), last),
         )
     }
-    return tuple(_runs(sorted(second for second in seconds if second >= 0)))
+    return tuple(
+        replace(run, end_s=None) if run.end_s == last else run for run in _runs(sorted(seconds))
+    )
 
 
 def _runs(seconds: Sequence[int]) -> list[Stretch]:
@@ -224,21 +252,28 @@ def _runs(seconds: Sequence[int]) -> list[Stretch]:
 
 
 def _joined(parts: dict[int, Features], duration_s: float) -> Features:
-    """The features of all stretches on one time line, 0 where nothing was heard."""
-    if set(parts) == {0}:
-        return parts[0]
-    end_s = max(begin + part.duration_s for begin, part in parts.items())
-    codes = np.zeros((int(max(end_s, duration_s) * FEATURE_RATE), BANDS), np.int8)
+    """The features of all stretches on one time line, 0 where nothing was heard; empties `parts`.
+
+    The last frames of a stretch are missing, the first ones of the next are its own.
+    """
+    if set(parts) == {0} and parts[0].duration_s + _LOST_S > duration_s:
+        return parts.pop(0)
+    length_s = max(duration_s, *(begin + part.duration_s for begin, part in parts.items()))
+    codes = np.zeros((int(length_s * FEATURE_RATE), BANDS), np.int8)
     known = np.zeros(codes.shape[0], np.bool_)
-    for begin, part in parts.items():
-        place = slice(begin * FEATURE_RATE, begin * FEATURE_RATE + part.codes.shape[0])
-        codes[place] = part.codes[: codes[place].shape[0]]
-        known[place] = True
+    active_s = 0.0
+    for begin in tuple(parts):
+        part = parts.pop(begin)
+        first = begin * FEATURE_RATE
+        end = min(first + part.codes.shape[0], codes.shape[0])
+        codes[first:end] = part.codes[: end - first]
+        known[first : end + _CUT_FRAMES] = True
+        active_s += part.active_s
     return Features(
         codes=codes,
-        duration_s=max(end_s, duration_s),
-        active_s=sum(part.active_s for part in parts.values()),
-        known=known,
+        duration_s=length_s,
+        active_s=active_s,
+        known=None if known.all() else known,
     )
 
 

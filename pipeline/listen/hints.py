@@ -66,7 +66,7 @@ def _time_of_day(info: MediaInfo) -> Fraction | None:
     if reference.isdecimal() and int(reference) and info.audio:
         return Fraction(int(reference), info.audio[0].sample_rate)
     rate = info.video[0].frame_rate if info.video else None
-    match = re.fullmatch(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d+)", info.metadata.get("timecode", ""))
+    match = re.fullmatch(r"(\d\d):(\d\d):(\d\d)([:;.])(\d+)", info.metadata.get("timecode", ""))
     if match is None or not rate:
         return None
     (hours, minutes, seconds, frames) = (int(match[group]) for group in (1, 2, 3, 5))

@@ -16,12 +16,12 @@ from avpipe.plan.make import (
     copied_size,
     decide_video,
     picture_encode,
-    require_supported,
     shown_segment,
 )
 from avpipe.plan.request import Request
 from avpipe.plan.sound import Sound
 from avpipe.plan.streams import reasons_to_encode_audio
+from avpipe.plan.supported import require_supported
 from avpipe.plan.values import Inputs, Machine, Plan, PlannedOutput, Reason, Route, Step, StepKind
 from avpipe.recipe import AUDIO_RATE, RECORDER, Action, PictureEncode
 from avpipe.timeline import Segment, Timeline, Track, TrackKind

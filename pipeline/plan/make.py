@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from avpipe.errors import MediaError, RequestError, TruncatedError, UnreadableError, WrongMediaError
+from avpipe.errors import MediaError, RequestError, UnreadableError, WrongMediaError
 from avpipe.media import (
     Alignment,
     MediaInfo,
     PictureKind,
-    Severity,
     VideoStream,
 )
 from avpipe.plan import estimate
@@ -27,6 +26,7 @@ from avpipe.plan.streams import (
     reasons_to_encode_audio,
     reasons_to_encode_video,
 )
+from avpipe.plan.supported import require_supported
 from avpipe.plan.values import (
     Inputs,
     Machine,
@@ -37,7 +37,7 @@ from avpipe.plan.values import (
     Step,
     StepKind,
 )
-from avpipe.recipe import CAMERA, Action, PictureEncode, Quality
+from avpipe.recipe import CAMERA, FEWER_CHANNELS_HINT, MOST_CHANNELS, Action, PictureEncode, Quality
 from avpipe.timeline import Segment, Timeline, Track, TrackKind
 
 STILL_RATE = Fraction(25)
@@ -132,20 +132,16 @@ def usable_streams(video: MediaInfo, audio: Sequence[MediaInfo]) -> VideoStream:
                 hint="give the video first and the audio second: avpipe merge VIDEO AUDIO",
             )
         _known(info.audio[0].duration, info)
+    for info in (video, *audio):
+        if info.audio and info.audio[0].channels > MOST_CHANNELS:
+            raise UnreadableError(
+                f"{info.path} has {info.audio[0].channels} channels, more than the "
+                f"{MOST_CHANNELS} that can be worked with",
+                hint=FEWER_CHANNELS_HINT,
+            )
     if video.picture is None:
         _known(video.video[0].duration, video)
     return video.video[0]
-
-
-def require_supported(info: MediaInfo) -> None:
-    """Raise TruncatedError or UnreadableError where a file cannot be used."""
-    if info.supported:
-        return
-    errors = [problem for problem in info.problems if problem.severity is Severity.ERROR]
-    message = f"{info.path}: {errors[0].message if errors else 'not a file that can be used'}"
-    if any(problem.code == "truncated" for problem in errors):
-        raise TruncatedError(message)
-    raise UnreadableError(message)
 
 
 def _known(duration: Fraction | None, info: MediaInfo) -> Fraction:

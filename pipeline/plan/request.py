@@ -129,14 +129,16 @@ class Request:
         return self.sync in (Sync.AUTO, Sync.REQUIRE) and measured
 
 
+NAMED_RESOLUTIONS = {"1080p": (1920, 1080), "720p": (1280, 720), "source": None}
+
+
 def resolution_bound(text: str) -> tuple[int, int] | None:
     """The longer and the shorter side that a resolution allows; None where it bounds nothing.
 
     Raises RequestError where the text is no resolution.
     """
-    named = {"1080p": (1920, 1080), "720p": (1280, 720), "source": None}
-    if text in named:
-        return named[text]
+    if text in NAMED_RESOLUTIONS:
+        return NAMED_RESOLUTIONS[text]
     match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", text)
     if match is None:
         raise RequestError(

@@ -11,7 +11,13 @@ from pathlib import PurePath
 from avpipe import jsonform
 from avpipe.errors import RequestError
 from avpipe.plan import estimate
-from avpipe.plan.request import Request, RouteChoice, VideoMode, resolution_bound
+from avpipe.plan.request import (
+    NAMED_RESOLUTIONS,
+    Request,
+    RouteChoice,
+    VideoMode,
+    resolution_bound,
+)
 from avpipe.plan.values import (
     CloudFacts,
     CloudOrder,
@@ -195,6 +201,7 @@ def _order(plan: Plan, request: Request) -> CloudOrder:
         instruction=_instruction(plan, request),
         longer_side=longer,
         shorter_side=shorter,
+        resolution=request.resolution if request.resolution in NAMED_RESOLUTIONS else None,
     )
 
 

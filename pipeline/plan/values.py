@@ -94,6 +94,8 @@ class CloudOrder:
     longer_side: int | None
     """The most that the picture may have, in pixels; None where nothing bounds it."""
     shorter_side: int | None
+    resolution: str | None = None
+    """The bound's name, where it has one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

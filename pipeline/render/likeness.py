@@ -9,11 +9,14 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from avpipe.codecs import isolate
 from avpipe.codecs.excerpts import EXCERPT_RATE, read_excerpts
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.glimpses import GLIMPSE_RATE, read_glimpses
-from avpipe.media import MediaInfo
-from avpipe.plan.values import Plan
+from avpipe.errors import ChildFailedError
+from avpipe.media import MediaInfo, VideoStream
+from avpipe.plan.showing import Interval, Showing
+from avpipe.updates import Check
 
 Signal = NDArray[np.float64]
 
@@ -25,12 +28,16 @@ REACH_S = 1.0
 """How far off something is looked for."""
 SOUND_WINDOWS, SOUND_S = 8, 3.0
 PICTURE_WINDOWS, PICTURE_S = 4, 2.0
+MOST_PICTURE_WINDOWS = 8
+"""Where there are more pictures than that many windows of one would be."""
 QUIET = 1e-3
 """The level below which a stretch of sound tells nothing, of 1."""
 QUIETER = 0.03
 """The same of the loudest stretch: what is only noise beside it."""
 STILL = 1.0
 """By how many grey steps a picture moves at least where it tells when it is shown."""
+SAME_SHAPE = 0.01
+"""How far width over height may be off and still be the same."""
 ONE_PLACE = {"sound": 0.98, "picture": 0.995}
 """Of the best likeness: places as good as that are the same, and the nearest counts."""
 
@@ -44,59 +51,128 @@ class Match:
     """From 0 to 1."""
 
 
-def sound_matches(sent: MediaInfo, made: MediaInfo, ffmpeg: Ffmpeg) -> tuple[Match, ...]:
-    """For stretches of the sent sound that are heard, where the result has them."""
-    duration_s = float(sent.audio[0].duration or 0)
-    (starts, length_s) = _windows(duration_s, SOUND_WINDOWS, SOUND_S)
+def sound_matches(
+    sent: MediaInfo, made: MediaInfo, ffmpeg: Ffmpeg, intervals: Sequence[Interval] | None = None
+) -> tuple[Match, ...]:
+    """For stretches of the sent sound that are heard, where the result has them.
+
+    With intervals only what lies in these is looked for. Raises ChildFailedError or StalledError.
+    """
+    whole = (Fraction(0), Fraction(sent.audio[0].duration or 0))
+    (places, length_s) = _windows(
+        [whole] if intervals is None else intervals, SOUND_WINDOWS, SOUND_S
+    )
+    starts = [start for _, start in places]
+    if not starts:
+        return ()
     own = read_excerpts(ffmpeg, sent, sent.audio[0], starts, length_s).astype(np.float64)
     levels = np.sqrt((own**2).mean(axis=1))
     told = levels > max(QUIET, QUIETER * levels.max())
     starts = [start for start, loud in zip(starts, told, strict=True) if loud]
     if not starts:
         return ()
-    first_s = float(made.audio[0].start or 0)
+    first_s = float(made.start or 0)
     reads = [max(0.0, start - REACH_S) for start in starts]
     length = length_s + 2 * REACH_S
     found = read_excerpts(ffmpeg, made, made.audio[0], reads, length, origin=Fraction(0))
-    places = [max(read, first_s) for read in reads]
+    begins = [max(read, first_s) for read in reads]
     return tuple(
-        _best(_sound_likeness(one, _placed(other, place, start)), EXCERPT_RATE, "sound")
-        for one, other, place, start in zip(own[told], found, places, starts, strict=True)
+        _best(_sound_likeness(one, _placed(other, begin, start)), EXCERPT_RATE, "sound")
+        for one, other, begin, start in zip(own[told], found, begins, starts, strict=True)
     )
 
 
-def picture_matches(plan: Plan, made: MediaInfo, ffmpeg: Ffmpeg) -> tuple[Match, ...]:
-    """For stretches of the video in which something moves, where the result shows them."""
-    (camera, shown) = (plan.inputs.video, plan.timeline.video)
-    if camera.picture is not None:
-        return ()
-    (inner, length_s) = _windows(float(shown.duration), PICTURE_WINDOWS, PICTURE_S)
-    starts = [start + float(shown.start) for start in inner]
-    frame = None if plan.encode is None else plan.encode.frame
-    own = read_glimpses(
-        ffmpeg,
-        camera,
-        camera.video[0],
-        [start + float(shown.source_in) for start in inner],
-        length_s,
-        origin=camera.video[0].start or Fraction(0),
-        aspect=None if frame is None else Fraction(plan.timeline.width, plan.timeline.height),
-        frame=frame,
-    ).astype(np.float64)
-    moves = [float(np.abs(one - one.mean(axis=0)).mean()) for one in own]
-    telling = [number for number, move in enumerate(moves) if move >= STILL]
-    reads = [max(0.0, starts[number] - REACH_S) for number in telling]
-    if not reads:
-        return ()
-    found = read_glimpses(ffmpeg, made, made.video[0], reads, length_s + 2 * REACH_S)
-    return tuple(
-        _best(
-            _picture_likeness(own[number], _held(other, read, starts[number])),
-            GLIMPSE_RATE,
-            "picture",
+def picture_matches(
+    showings: Sequence[Showing], made: MediaInfo, ffmpeg: Ffmpeg
+) -> tuple[Match, ...]:
+    """For stretches of the videos in which something moves, where the result shows them.
+
+    Raises ChildFailedError or StalledError.
+    """
+    intervals = [showing.interval for showing in showings]
+    most = max(PICTURE_WINDOWS, min(len(intervals), MOST_PICTURE_WINDOWS))
+    (places, length_s) = _windows(intervals, most, PICTURE_S)
+    matches = []
+    encoded: set[int] = set()
+    for number, start in places:
+        copy = None if number in encoded else _copied(showings[number], made, start, length_s)
+        if copy is not None:
+            matches.append(copy)
+            continue
+        encoded.add(number)
+        own = _looked_at(showings[number], start, length_s, ffmpeg)
+        if float(np.abs(own - own.mean(axis=0)).mean()) < STILL:
+            continue
+        read = max(0.0, start - REACH_S)
+        length = length_s + 2 * REACH_S
+        (found,) = read_glimpses(ffmpeg, made, made.video[0], [read], length)
+        likenesses = _picture_likeness(own, _held(found, read, start))
+        matches.append(_best(likenesses, GLIMPSE_RATE, "picture"))
+    return tuple(matches)
+
+
+def _copied(showing: Showing, made: MediaInfo, start: float, length_s: float) -> Match | None:
+    """The match of a stretch that was copied, at a fiftieth of what decoding takes.
+
+    None where it was not, or is shown in another shape or another way up.
+    """
+    (own, found) = (showing.source.video[0], made.video[0])
+    (width, height) = own.upright_size
+    aspect = showing.aspect or Fraction(width, height)
+    if _upright(own) != _upright(found) or abs(width / (height * aspect) - 1) > SAME_SHAPE:
+        return None
+    later_s = float(showing.interval[0] - showing.source_in - (own.start or Fraction(0)))
+    try:
+        (late_s,) = isolate.find_copies(
+            (showing.source.path, own.index),
+            (made.path, found.index),
+            [(start - later_s, start - later_s + length_s)],
+            later_s=later_s,
+            reach_s=REACH_S,
         )
-        for number, read, other in zip(telling, reads, found, strict=True)
+    except ChildFailedError:
+        return None  # what decoders make of it is looked at instead
+    return None if late_s is None else Match(late_s=late_s, likeness=1.0)
+
+
+def _upright(stream: VideoStream) -> tuple[object, ...]:
+    return (stream.rotation_deg, stream.sample_aspect_ratio or Fraction(1))
+
+
+def _looked_at(showing: Showing, start: float, length_s: float, ffmpeg: Ffmpeg) -> Signal:
+    """(frames, pixels) of the source from where the output shows it at a time on."""
+    stream = showing.source.video[0]
+    (own,) = read_glimpses(
+        ffmpeg,
+        showing.source,
+        stream,
+        [start - float(showing.interval[0]) + float(showing.source_in)],
+        length_s,
+        origin=stream.start or Fraction(0),
+        aspect=showing.aspect,
+        frame=showing.frame,
     )
+    pixels: Signal = own.astype(np.float64)
+    return pixels
+
+
+def content_checks(sounds: Sequence[Match], pictures: Sequence[Match]) -> tuple[Check, ...]:
+    """Whether it sounds and looks like what was sent, and the one is in sync with the other."""
+    late_s = sync_s(sounds, pictures)
+    return (
+        _likeness_check("sound_likeness", likeness(sounds)),
+        _likeness_check("picture_likeness", likeness(pictures)),
+        Check(
+            name="sync_ms",
+            value=round(late_s * 1000, 1),
+            ok=-MOST_EARLY_S <= late_s <= MOST_LATE_S,
+        ),
+    )
+
+
+def _likeness_check(name: str, value: float | None) -> Check:
+    ok = value is None or value >= LEAST_LIKENESS
+    return Check(name=name, value=None if value is None else round(value, 3), ok=ok)
 
 
 def sync_s(sounds: Iterable[Match], pictures: Iterable[Match]) -> float:
@@ -112,11 +188,27 @@ def likeness(matches: Sequence[Match]) -> float | None:
     return min((match.likeness for match in matches), default=None)
 
 
-def _windows(whole_s: float, count: int, length_s: float) -> tuple[list[float], float]:
-    """Where windows begin that are spread over a whole, and how long they are."""
-    length_s = min(length_s, whole_s)
-    count = max(1, min(count, int(whole_s / length_s))) if length_s > 0 else 1
-    return [float(start) for start in np.linspace(0.0, whole_s - length_s, count)], length_s
+def _windows(
+    intervals: Sequence[Interval], most: int, length_s: float
+) -> tuple[list[tuple[int, float]], float]:
+    """Windows spread over intervals: of which each is, and where it begins; and how long all are.
+
+    Intervals that are shorter than a window are left out, unless all are.
+    """
+    lengths = [float(end - begin) for begin, end in intervals]
+    length_s = min(length_s, max(lengths, default=0.0))
+    if length_s <= 0:
+        return [], 0.0
+    long = [number for number, length in enumerate(lengths) if length >= length_s]
+    if len(long) > most:
+        long = [long[round(place)] for place in np.linspace(0, len(long) - 1, most)]
+    places = []
+    for number in long:
+        count = max(1, min(most // len(long), int(lengths[number] / length_s)))
+        begin = float(intervals[number][0])
+        last = begin + lengths[number] - length_s
+        places += [(number, float(start)) for start in np.linspace(begin, last, count)]
+    return places, length_s
 
 
 def _placed(found: NDArray[np.float32], place_s: float, start_s: float) -> Signal:

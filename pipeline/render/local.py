@@ -14,6 +14,7 @@ from avpipe.codecs import graph, isolate
 from avpipe.codecs.edit_list import end_tracks_at
 from avpipe.codecs.ffmpeg import Ffmpeg, running
 from avpipe.codecs.measure import Measured
+from avpipe.codecs.process import usable_cores as usable_cores
 from avpipe.codecs.standby import let_go
 from avpipe.errors import RenderError
 from avpipe.media import AlignmentMethod
@@ -191,9 +192,3 @@ def _least_bytes(plan: Plan) -> int:
     """What the output takes at the very least: a copy is known, an encode only guessed."""
     share = 0.95 if plan.video is Action.COPY else 0.2
     return int(plan.output.estimated_bytes * share)
-
-
-def usable_cores(jobs: int | None) -> int:
-    """How many cores to use: those that this process may run on, or fewer where set."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(here or 1, jobs or here or 1)

@@ -102,6 +102,16 @@ def _sound(
     return target
 
 
+def encode_sound(
+    scene: Scene, ffmpeg: Ffmpeg, target: Path, *, workers: int
+) -> Generator[Progress]:
+    """The sound of a scene, at the level that it comes out with, in one AAC file.
+
+    Raises ChildFailedError or StalledError.
+    """
+    yield from _sound_job(scene, ffmpeg, str(target), workers).encode()
+
+
 def _sound_job(scene: Scene, ffmpeg: Ffmpeg, target: str, workers: int) -> SoundJob:
     return SoundJob(
         ffmpeg=ffmpeg,

@@ -23,7 +23,12 @@ def draw(spec: Mapping[str, Any], tell: Callable[[float], None]) -> dict[str, An
     """Render what a spec says; gives the length of the file. Raises AvpipeError."""
     montage = read_draft(spec["draft"])
     require_own_fonts(montage)
-    settings = Settings(state_dir=Path(spec["state_dir"]), ffmpeg=spec["ffmpeg"], jobs=spec["jobs"])
+    settings = Settings(
+        state_dir=Path(spec["state_dir"]),
+        ffmpeg=spec["ffmpeg"],
+        encoder=spec["encoder"],
+        jobs=spec["jobs"],
+    )
     updates = render_timeline(
         montage,
         spec["files"],

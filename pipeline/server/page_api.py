@@ -14,12 +14,14 @@ from starlette.responses import JSONResponse, Response
 from avpipe import jsonform
 from avpipe.cloud.draft import entries_of, is_exportable
 from avpipe.cloud.draft_codec import read_draft, write_draft
+from avpipe.edits.chinese import in_chinese
 from avpipe.errors import AvpipeError, RequestError
 from avpipe.montage.summary import summarise
 from avpipe.montage.values import Clip, Montage, TrackKind
 from avpipe.server.answers import failed, succeeded, text_in
 from avpipe.server.endpoints import Asked, answering, file_form
 from avpipe.server.render_api import render_form
+from avpipe.server.responding import speaks_chinese
 from avpipe.server.sessions import File
 
 FARTHEST_S = 86_400.0
@@ -44,7 +46,7 @@ def page_state(asked: Asked) -> Response:
             "files": [file_form(asked, file) for file in files],
             "tracks": tracks,
             "duration": float(montage.duration),
-            "summary": summarise(montage),
+            "summary": _summary(montage, chinese=speaks_chinese(session)),
             "entries": jsonform.encode(entries_of(session.draft)),
             "exportable": is_exportable(session.draft),
             "undoable": bool(session.history),
@@ -53,6 +55,10 @@ def page_state(asked: Asked) -> Response:
             "renders": [render_form(asked, render) for render in renders[-5:]],
         }
     )
+
+
+def _summary(montage: Montage, *, chinese: bool) -> str:
+    return in_chinese(summarise(montage)) if chinese else summarise(montage)
 
 
 def _clip_form(clip: Clip) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from avpipe import jsonform
 from avpipe.cloud.draft_codec import read_draft, write_draft
+from avpipe.edits.chinese import in_chinese, is_chinese
 from avpipe.edits.files import FileKind, SessionFile
 from avpipe.edits.respond import Response, pairs_to_align, with_first_picture
 from avpipe.edits.respond import respond as respond_to
@@ -15,7 +16,6 @@ from avpipe.errors import AvpipeError, EditRefusedError, NotUnderstoodError
 from avpipe.intent import Action, action_of
 from avpipe.media import Alignment, AudioStream, PictureKind, VideoStream
 from avpipe.montage.summary import summarise
-from avpipe.montage.values import Montage
 from avpipe.server.accounts import User
 from avpipe.server.agent import Emit
 from avpipe.server.service import Service
@@ -31,17 +31,29 @@ def respond(service: Service, user: User, session_id: str, text: str, emit: Emit
     files = service.sessions.files(session_id)
     service.sessions.say(session_id, "user", text)
     action = action_of(text)
+    chinese = is_chinese(text) or speaks_chinese(session)
     if action is Action.EDIT:
-        (said, changed) = _edited(service, session, files, text, emit)
+        (said, changed) = _edited(service, session, files, text, emit, chinese=chinese)
     else:
-        (said, changed) = (_answer(service, user, session, action), False)
+        (said, changed) = (_answer(service, user, session, action, chinese=chinese), False)
     service.sessions.say(session_id, "agent", said)
     emit({"type": "text", "content": said})
     return changed
 
 
+def speaks_chinese(session: Session) -> bool:
+    """Whether a session was begun in Chinese."""
+    return (session.language or "").lower().startswith("zh")
+
+
 def _edited(
-    service: Service, session: Session, files: Sequence[File], text: str, emit: Emit
+    service: Service,
+    session: Session,
+    files: Sequence[File],
+    text: str,
+    emit: Emit,
+    *,
+    chinese: bool,
 ) -> tuple[str, bool]:
     known = [session_file(file) for file in files]
     montage = with_first_picture(read_draft(session.draft), known)
@@ -51,23 +63,28 @@ def _edited(
         call = _call(emit, EDIT_TOOL, {"instruction": text})
         response = respond_to(text, montage, known, history=history, alignments=alignments)
     except (NotUnderstoodError, EditRefusedError) as error:
-        return _refusal(error), False
+        return _refusal(error, chinese=chinese), False
     changed = write_draft(response.montage) != session.draft
     if changed:
         before = [write_draft(montage) for montage in response.history]
         service.sessions.set_draft(session, write_draft(response.montage), before)
     _result(emit, EDIT_TOOL, call, {"changes": list(response.changes)})
-    return _told(response, response.montage), changed
+    return _told(response, chinese=chinese), changed
 
 
-def _told(response: Response, montage: Montage) -> str:
+def _told(response: Response, *, chinese: bool) -> str:
+    said = response.text or ("" if response.export else summarise(response.montage))
+    if chinese:
+        return in_chinese(said) + ("按“导出”按钮得到文件。" if response.export else "")
     more = " Press the Export button to get the file." if response.export else ""
-    return f"{response.text}{more}".strip() or summarise(montage)
+    return f"{said}{more}".strip()
 
 
-def _refusal(error: AvpipeError) -> str:
+def _refusal(error: AvpipeError, *, chinese: bool) -> str:
     """What the user is told; hints about the command line say nothing here."""
     hint = error.hint if error.hint and "avpipe" not in error.hint else None
+    if chinese:
+        return in_chinese(error.message) + (f"（{in_chinese(hint)}）" if hint else "")
     return error.message + (f" ({hint})" if hint else "")
 
 
@@ -90,15 +107,24 @@ def _aligned(
     return found
 
 
-def _answer(service: Service, user: User, session: Session, action: Action) -> str:
+def _answer(
+    service: Service, user: User, session: Session, action: Action, *, chinese: bool
+) -> str:
+    if action is Action.STATE:
+        said = summarise(read_draft(session.draft))
+        return in_chinese(said) if chinese else said
+    balance = service.accounts.balance(user)
     match action:
+        case Action.CREDITS if chinese:
+            return f"还有 {balance.available} 个积分可用，另有 {balance.frozen} 个冻结。"
         case Action.CREDITS:
-            balance = service.accounts.balance(user)
             return f"You have {balance.available} credits; {balance.frozen} are reserved."
-        case Action.STATE:
-            return summarise(read_draft(session.draft))
+        case Action.EXPORT if chinese:
+            return "时间线已就绪。按“导出”按钮得到文件。"
         case Action.EXPORT:
             return "The timeline is ready. Press the Export button to get the file."
+        case _ if chinese:
+            return "用“上传”按钮添加文件，然后说要怎么处理。"
         case _:
             return "Add files with the Upload button, then say what to make of them."
 

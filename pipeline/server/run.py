@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ import uvicorn
 from avpipe.errors import RequestError, StoppedError
 from avpipe.server.app import make_app
 from avpipe.server.service import Service
-from avpipe.settings import Settings
+from avpipe.settings import ServerSettings, Settings
 
 LOG = logging.getLogger("avpipe.server")
 _GRACE_S = 5
@@ -37,11 +38,27 @@ def serve(settings: Settings, told: Callable[[str], None]) -> None:
     `told` hears the address once requests are taken. Raises AvpipeError where the server cannot
     begin, and StoppedError after SIGINT.
     """
+    _require_tls(settings.server)
     link = listen_at(settings.server.host, settings.server.port)
     with link, Service(settings) as service:
         stopped = asyncio.run(_served(service, link, told))
     if stopped is not None:
         raise StoppedError(stopped)
+
+
+def _require_tls(server: ServerSettings) -> None:
+    """Raise RequestError where the TLS files are not a certificate and its key."""
+    if server.tls_certificate is None:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # A key with a password would ask for it, and nobody may be there.
+        context.load_cert_chain(server.tls_certificate, server.tls_key, password="")
+    except (OSError, ValueError) as error:
+        raise RequestError(
+            f"the TLS files cannot be used: {getattr(error, 'strerror', None) or error}",
+            hint="a certificate and its key in PEM, the key without a password",
+        ) from error
 
 
 def listen_at(host: str, port: int) -> socket.socket:

@@ -11,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from avpipe.batch.dispatch import Dispatcher
 from avpipe.codecs import encoders
 from avpipe.codecs.ffmpeg import Ffmpeg, find
 from avpipe.errors import AvpipeError, StoreError
-from avpipe.server.accounts import Accounts
+from avpipe.server.accounts import Accounts, Now
 from avpipe.server.analyses import Analyses
 from avpipe.server.database import Database
 from avpipe.server.limits import Limits
@@ -35,22 +36,23 @@ SWEEP_S = 600.0
 class SteadyClock:
     """Seconds since 1970 that go on evenly, whatever is done to the machine's clock meanwhile."""
 
-    def __init__(self) -> None:
-        self._offset_s = time.time() - time.monotonic()
+    def __init__(self, wall: Now = time.time, monotonic: Now = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._offset_s = wall() - monotonic()
 
     def now(self) -> float:
         """Now."""
-        return self._offset_s + time.monotonic()
+        return self._offset_s + self._monotonic()
 
 
 class Service:
     """Everything that the endpoints use. Raises AvpipeError where it cannot be opened."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: SteadyClock | None = None) -> None:
         self.settings = settings
         self.folder = data_folder(settings)
         self._lock = _locked(self.folder)
-        self.now = SteadyClock().now
+        self.now = (clock or SteadyClock()).now
         self.began_s = self.now()
         self.ffmpeg: Ffmpeg = find(settings.ffmpeg)
         self.database = Database(self.folder / "server.sqlite3")
@@ -64,14 +66,17 @@ class Service:
         self.links = Links(key_in(self.folder), self.now)
         self.limits = Limits(server.requests_per_s, time.monotonic)
         self.analyses = Analyses(self.sessions, settings)
-        self.workers = Workers(self.renders, self.sessions, settings, self.meters)
+        self.cluster = None if server.cluster is None else Dispatcher(server.cluster)
+        self.workers = Workers(self.renders, self.sessions, settings, self.meters, self.cluster)
         self.encoders: tuple[str, ...] | None = None
         """The hardware encoders that work here; None while that is being found out."""
+        self._seen = self.folder / "seen"
         self._ended = threading.Event()
         self._helpers: list[threading.Thread] = []
 
     def start(self) -> None:
         """Take up what a run before left, and begin to work."""
+        self._skip_time_away()
         self.accounts.release_all()
         recovered = self.renders.recover()
         if recovered:
@@ -88,8 +93,11 @@ class Service:
         self.analyses.close()
         self.workers.abort()
         self.workers.finish()
+        if self.cluster is not None:
+            self.cluster.close()
         for thread in self._helpers:
             thread.join()
+        self._note_time()
         self.database.close()
         os.close(self._lock)
 
@@ -126,10 +134,22 @@ class Service:
 
     def sweep(self) -> None:
         """Remove what is too old."""
+        self._note_time()
         self.accounts.forget_expired()
         removed = self.sessions.forget_old()
         if removed:
             LOG.info("%d sessions were too old and are removed", removed)
+
+    def _note_time(self) -> None:
+        """Keep, as a file's time, until when the server was there."""
+        self._seen.touch(mode=0o600)
+        os.utime(self._seen, (self.now(), self.now()))
+
+    def _skip_time_away(self) -> None:
+        """Nobody could look at a session while no server ran, or the clock was set meanwhile."""
+        if self._seen.exists():
+            self.sessions.postpone(self.now() - self._seen.stat().st_mtime)
+        self._note_time()
 
 
 def data_folder(settings: Settings) -> Path:

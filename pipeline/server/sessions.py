@@ -241,6 +241,13 @@ class Sessions:
             *(video_id, audio_id, json.dumps(jsonform.encode(alignment))),
         )
 
+    def postpone(self, by_s: float) -> None:
+        """Take a time out of what counts against the sessions; negative where the clock went back.
+
+        Their age stays what it was before.
+        """
+        self._db.write("UPDATE sessions SET touched_s = touched_s + ?", by_s)
+
     def forget_old(self) -> int:
         """Remove the sessions that nobody looked at for too long; gives their number."""
         before = self._now() - self._settings.retention_days * DAY_S

@@ -28,14 +28,17 @@ def healthz(request: Request) -> Response:
     """Tell whether the server can do its work, and with what."""
     service: Service = request.app.state.service
     (store, counts) = _store(service)
-    workers = service.settings.server.jobs
+    workers = service.workers.wanted
+    cluster = None if service.cluster is None else {"threads": service.cluster.threads}
     ok = store == "ok" and service.workers.alive == workers
+    ok = ok and (cluster is None or cluster["threads"] > 0)
     hardware = service.encoders
     form: dict[str, Any] = {
         "ok": ok,
         "version": __version__,
         "store": store,
         "workers": {"wanted": workers, "alive": service.workers.alive},
+        "cluster": cluster,
         "renders": counts,
         "encoders": None if hardware is None else [*hardware, "libx264"],
         "free_bytes": shutil.disk_usage(service.folder).free,

@@ -1,4 +1,7 @@
-"""The threads that take renders from the queue, each with one child process at a time."""
+"""The threads that take renders from the queue, each with one child process at a time.
+
+With a cluster, each follows one render there instead.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,25 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-from avpipe.errors import AvpipeError, ChildFailedError, DiskFullError, StalledError, StoreError
+from avpipe.batch.dispatch import Dispatcher
+from avpipe.errors import (
+    AvpipeError,
+    ChildFailedError,
+    DiskFullError,
+    StalledError,
+    StoreError,
+    UnreachableError,
+)
 from avpipe.server.meters import Meters
+from avpipe.server.remote import RemoteTask
 from avpipe.server.renders import Render, Renders
 from avpipe.server.sessions import Sessions
 from avpipe.server.work import Task, WorkFailedError, WorkStoppedError
 from avpipe.settings import Settings
 
+T = TypeVar("T")
 LOG = logging.getLogger("avpipe.server")
 _PROGRESS_S = 0.25
 """How often progress is written at most."""
@@ -27,18 +41,27 @@ class Workers:
     """So many renders at once, until told to end."""
 
     def __init__(
-        self, renders: Renders, sessions: Sessions, settings: Settings, meters: Meters
+        self,
+        renders: Renders,
+        sessions: Sessions,
+        settings: Settings,
+        meters: Meters,
+        cluster: Dispatcher | None = None,
     ) -> None:
         self._renders = renders
         self._sessions = sessions
         self._settings = settings
         self._meters = meters
         self._news = threading.Condition()
-        self._closing = False
-        self._running: dict[int, Task] = {}
+        self._closing = threading.Event()
+        self._running: dict[int, Task | RemoteTask] = {}
+        self._cluster = cluster
+        there = cluster.threads if cluster is not None else 1
+        self.wanted = settings.server.jobs or max(there, 1)
+        """How many threads there should be."""
         self._threads = [
             threading.Thread(target=self._serve, name=f"worker-{number}", daemon=True)
-            for number in range(settings.server.jobs)
+            for number in range(self.wanted)
         ]
 
     def start(self) -> None:
@@ -60,7 +83,7 @@ class Workers:
     def finish(self) -> None:
         """Take no further render, and let those at work come to their end."""
         with self._news:
-            self._closing = True
+            self._closing.set()
             self._news.notify_all()
         for thread in self._threads:
             thread.join()
@@ -68,7 +91,7 @@ class Workers:
     def abort(self) -> None:
         """Take no further render, and put back those at work."""
         with self._news:
-            self._closing = True
+            self._closing.set()
             self._news.notify_all()
         for task in list(self._running.values()):
             task.stop()
@@ -91,7 +114,7 @@ class Workers:
         """The next render, waited for; None where it is time to end."""
         while True:
             with self._news:
-                if self._closing:
+                if self._closing.is_set():
                     return None
                 try:
                     render = self._renders.take()
@@ -105,7 +128,7 @@ class Workers:
 
     def _work_on(self, render: Render) -> None:
         began = time.monotonic()
-        task = Task("render", self._spec(render), limit_s=self._settings.server.job_hours * 3600)
+        task = self._task(render)
         self._running[render.number] = task
         outcome = "failed"
         try:
@@ -114,32 +137,58 @@ class Workers:
             self._running.pop(render.number, None)
             self._meters.rendered(outcome, time.monotonic() - began)
 
-    def _brought_to_end(self, render: Render, task: Task) -> str:
+    def _task(self, render: Render) -> Task | RemoteTask:
+        limit_s = self._settings.server.job_hours * 3600
+        if self._cluster is None:
+            return Task("render", self._spec(render), limit_s=limit_s)
+        return RemoteTask(self._cluster, self._spec(render), limit_s=limit_s)
+
+    def _brought_to_end(self, render: Render, task: Task | RemoteTask) -> str:
         target = Path(task.spec["output"])
         try:
             made = task.run(self._settings, self._teller(render, task))
         except WorkStoppedError:
-            target.unlink(missing_ok=True)
-            if self._closing:
-                self._renders.put_back(render)
+            _remove_made(target)
+            if self._closing.is_set():
+                self._kept(lambda: self._renders.put_back(render))
             return "stopped"
+        except UnreachableError as error:
+            LOG.warning("the render %s waits: %s", render.render_id, error.message)
+            self._kept(lambda: self._renders.put_back(render))
+            self._closing.wait(_RETRY_S)
+            return "put_back"
         except (WorkFailedError, DiskFullError, StalledError) as error:
-            target.unlink(missing_ok=True)
-            self._renders.fail(render, error.message)
+            _remove_made(target)
+            why = error.message
+            self._kept(lambda: self._renders.fail(render, why))
             LOG.warning("the render %s failed: %s", render.render_id, error.message)
             return "failed"
         except (ChildFailedError, StoreError) as error:
-            target.unlink(missing_ok=True)
+            _remove_made(target)
             LOG.warning("a worker ended in the render %s: %s", render.render_id, error.message)
-            self._renders.give_back(render, error.message)
+            why = error.message
+            self._kept(lambda: self._renders.give_back(render, why))
             self.wake()
             return "given_back"
-        if not self._renders.complete(render, target, made["duration_s"]):
-            target.unlink(missing_ok=True)  # it was cancelled while it came to its end
+        place = made.get("place", target.name)
+        finished = target.with_name(place)
+        if not self._kept(lambda: self._renders.complete(render, finished, made["duration_s"])):
+            _remove_made(target)  # it was cancelled while it came to its end
             return "stopped"
+        _remove_made(target, but=place)
         return "completed"
 
-    def _teller(self, render: Render, task: Task) -> Callable[[float], None]:
+    def _kept(self, keep: Callable[[], T]) -> T:
+        """Write what came of a render, as often as it takes: else it would be at work for ever."""
+        while True:
+            try:
+                return keep()
+            except (DiskFullError, StoreError) as error:
+                LOG.error("what came of a render cannot be kept yet: %s", error.message)
+                if self._closing.wait(_RETRY_S):
+                    raise  # the next start finds it at work, and has it made again
+
+    def _teller(self, render: Render, task: Task | RemoteTask) -> Callable[[float], None]:
         told_s = 0.0
 
         def tell(done: float) -> None:
@@ -163,6 +212,14 @@ class Workers:
             },
             "output": str(folder / f"render-{render.number}-{render.attempt}.mp4"),
             "ffmpeg": self._settings.ffmpeg,
+            "encoder": self._settings.encoder,
             "jobs": self._settings.jobs,
             "state_dir": str(self._settings.state_dir),
         }
+
+
+def _remove_made(target: Path, *, but: str | None = None) -> None:
+    """Remove what an attempt made: under its name, or behind it where a cluster's worker wrote."""
+    for path in (target, *target.parent.glob(f"{target.stem}-*{target.suffix}")):
+        if path.name != but:
+            path.unlink(missing_ok=True)

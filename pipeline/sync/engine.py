@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -61,6 +61,12 @@ class Source:
 
     channels: tuple[Features, ...]
     read: ReadChannel
+    others: Callable[[], tuple[Features, ...]] = tuple
+    """Works out the channels after those; asked only where the first ones are not enough."""
+
+    def whole(self) -> Source:
+        """With the others beside the first ones."""
+        return replace(self, channels=(*self.channels, *self.others()), others=tuple)
 
     @property
     def duration_s(self) -> float:
@@ -129,21 +135,22 @@ def offset_of(line: Map) -> float:
 
 def align(camera: Source, recorder: Source) -> Found:
     """Find the place; the camera's time line is that of its features and its `read`."""
-    if min(_most_active(camera), _most_active(recorder)) < _LEAST_ACTIVE_S:
-        short = min(camera.duration_s, recorder.duration_s) < 2 * _LEAST_ACTIVE_S
-        return _nothing(Doubt.TOO_SHORT if short else Doubt.SILENT)
+    first: Take | None = None
     best: tuple[Take, tuple[int, int], list[Place]] | None = None
-    for pair in _channel_pairs(camera, recorder):
-        take = _take(camera, recorder, pair)
+    for take, pair in _takes(camera, recorder):
+        first = first or take
         places = find_places(take)
         if places and (best is None or places[0].height > best[2][0].height):
             best = take, pair, places
         if best is not None and best[2][0].height >= _STRONG:
             break
+    if first is None:
+        short = min(camera.duration_s, recorder.duration_s) < 2 * _LEAST_ACTIVE_S
+        return _nothing(Doubt.TOO_SHORT if short else Doubt.SILENT)
     found = _nothing(Doubt.UNRELATED) if best is None else conclude(*best)
     if found.verdict is not Verdict.UNRELATED:
         return found
-    lag = steady_lag(_take(camera, recorder, _channel_pairs(camera, recorder)[0]))
+    lag = steady_lag(first)
     if lag is None:
         return found
     return replace(
@@ -156,8 +163,15 @@ def _nothing(reason: Doubt, evidence: Evidence | None = None) -> Found:
     return Found(verdict=Verdict.UNRELATED, confidence=sure, reason=reason, evidence=evidence)
 
 
-def _most_active(source: Source) -> float:
-    return max((channel.active_s for channel in source.channels), default=0.0)
+def _takes(camera: Source, recorder: Source) -> Iterator[tuple[Take, tuple[int, int]]]:
+    """Both recordings by each pair of channels, those that have to be worked out last."""
+    known = _channel_pairs(camera, recorder)
+    for pair in known:
+        yield _take(camera, recorder, pair), pair
+    (camera, recorder) = (camera.whole(), recorder.whole())
+    for pair in _channel_pairs(camera, recorder):
+        if pair not in known:
+            yield _take(camera, recorder, pair), pair
 
 
 def _channel_pairs(camera: Source, recorder: Source) -> list[tuple[int, int]]:

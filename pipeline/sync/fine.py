@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from avpipe.sync.middle import median
 from avpipe.sync.windows import (
     FINE_RATE,
     Cross,
@@ -278,7 +279,7 @@ def _pick(cross: Cross, weight: Samples, inverted: bool) -> Picks:
     group = 1
     while True:
         picks = _grouped(level, noise, time, lags, group)
-        good = np.abs(picks.residual_s - np.median(picks.residual_s)) < _INLIER_S
+        good = np.abs(picks.residual_s - median(picks.residual_s)) < _INLIER_S
         if good.mean() >= 0.8 or picks.time_s.size < 10:
             return picks
         group *= 2
@@ -321,7 +322,7 @@ def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
     if time.size == 0:
         return None
     power = np.clip(picks.height, 1, 60) ** 2
-    level, slope = float(np.median(error)), 0.0
+    level, slope = median(error), 0.0
     middle = float((power * time).sum() / power.sum())
     scale = _INLIER_S
     gain = power
@@ -334,7 +335,7 @@ def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
         left = error - level - slope * (time - middle)
         near = np.abs(left) < max(4 * scale, 2 * _LEAST_SCALE_S)
         scale = (
-            float(np.clip(1.4826 * np.median(np.abs(left[near])), _LEAST_SCALE_S, scale))
+            float(np.clip(1.4826 * median(np.abs(left[near])), _LEAST_SCALE_S, scale))
             if near.any()
             else scale
         )

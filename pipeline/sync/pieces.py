@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from avpipe.sync.consensus import find_lines
 from avpipe.sync.features import FEATURE_RATE, Features
+from avpipe.sync.middle import median
 from avpipe.sync.search import Searched
 from avpipe.sync.windows import Map
 
@@ -47,12 +48,12 @@ def held(support: Doubles, loudness: Doubles) -> tuple[int, int] | None:
     if support.size == 0:
         return None
     value = support - _BIAS
-    strong = float(np.median(np.sort(value)[value.size // 2 :]))
+    strong = median(np.sort(value)[value.size // 2 :])
     # Beside a strong line there is more than noise: the room, the same sound a little earlier.
     value = np.clip(value * min(1.0, _STRONG / max(strong, 1e-3)), -2.0, _SUPPORT_LIMIT)
     typical = float(np.clip(strong, _LEAST_SUPPORT, _MOST_SUPPORT))
     gain = typical * value - typical**2 / 2
-    quiet = loudness < _QUIET * np.median(loudness)
+    quiet = loudness < _QUIET * median(loudness)
     gain[quiet & (gain < 0)] = 0.0
     best, chosen = 0.0, None
     total = np.concatenate([[0.0], np.cumsum(gain)])

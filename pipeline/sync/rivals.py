@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.sync.fine import REACH_S, Fine, Stack, plan_windows, refine, supports
+from avpipe.sync.middle import median
 from avpipe.sync.survey import Part, Take
 from avpipe.sync.windows import FINE_RATE, Map, correlations, cross_spectra, read_pairs
 
@@ -146,6 +147,6 @@ def steady_lag(take: Take) -> float | None:
             return None
         product = np.fft.rfft(ours, size).conj() * np.fft.rfft(theirs, size)
         rows.append(np.fft.irfft(product, size)[: round(2 * REACH_S * FINE_RATE)] / scale)
-    if not rows or float(np.median([row.max() for row in rows])) < _STEADY:
+    if not rows or median(np.array([row.max() for row in rows])) < _STEADY:
         return None
     return float(np.mean(rows, axis=0).argmax()) / FINE_RATE - REACH_S

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.sync.features import FEATURE_RATE, Features
+from avpipe.sync.middle import median
 
 Floats = NDArray[np.float32]
 Spectra = NDArray[np.complex64]
@@ -20,8 +22,12 @@ Spectra = NDArray[np.complex64]
 PEAKS = 6
 """Kept of each block."""
 _BATCH = 24
-_BATCH_FRAMES = 2_000_000
+_BATCH_FRAMES = 12_000_000
 """Blocks at once, times frames of the recorder: what that takes does not grow with its length."""
+_PART_BYTES = 12_000_000
+"""Of the spectra that are multiplied at once."""
+_KEPT_BYTES = 64_000_000
+"""The spectra of a longer recorder are made again for each batch of blocks."""
 _LEAST_OVERLAP_S = 2.0
 _LEAST_KNOWN = 0.3
 
@@ -66,20 +72,34 @@ class Searched:
         self.block_s = block_s
         self._pool = pool
         self._size = max(round(block_s / self.step), 8)
-        values = _values(recorder, pool, rate)
-        self._length = values.shape[0]
-        self._spectra = _spectra(values, self._size)
-        self._known: Floats | None = None
+        self._frames = _Frames(recorder, pool, rate)
+        self._bands = recorder.codes.shape[1]
+        self._blocks = -(-self._frames.length // self._size)
+        self._kept: list[Spectra] | None = None
+        if 8 * self._bands * self._blocks * (self._size + 1) <= _KEPT_BYTES:
+            self._kept = list(self._parts())
+        self._known: NDArray[np.float64] | None = None
+        """How much is known before each frame, from a block before the first one on."""
         if recorder.known is not None:
             known = stretched(recorder.known.astype(np.float32)[:, None], rate)
-            self._known = pooled(known, pool)[:, 0]
+            known = pooled(known, pool)[:, 0]
+            self._known = np.zeros((self._blocks + 2) * self._size + 1)
+            np.cumsum(known, out=self._known[self._size + 1 :][: known.size])
+            self._known[self._size + 1 + known.size :] = known.sum(dtype=np.float64)
+
+    def _parts(self) -> Iterator[Spectra]:
+        """Spectra of some blocks of the recorder after others."""
+        some = max(_PART_BYTES // (8 * max(self._bands, _BATCH) * (self._size + 1)), 1)
+        for first in range(0, self._blocks, some):
+            values = self._frames.read(first * self._size, (first + some) * self._size)
+            yield _spectra(values, self._size)
 
     def find(self, camera: Features, blocks: NDArray[np.intp] | None = None) -> Peaks:
         """Correlate the camera's blocks (those of these numbers) with the whole recorder."""
         if blocks is None:
             blocks = self.blocks_of(camera)
         size, rows = self._size, []
-        batch = min(_BATCH, max(_BATCH_FRAMES // self._length, 2))
+        batch = min(_BATCH, max(_BATCH_FRAMES // max(self._frames.length, 1), 2))
         for begin in range(0, blocks.size, batch):
             rows += list(self._correlated(camera, blocks[begin : begin + batch]))
         shape = (blocks.size, PEAKS)
@@ -117,15 +137,26 @@ class Searched:
             if camera.known is not None:
                 mask = camera.known[block * frames : (block + 1) * frames]
                 known[row, : part.shape[0]] = mask[:: self._pool][: part.shape[0]]
-        product = np.matmul(
-            _spectra(padded, size).transpose(1, 0, 2).conj(), self._spectra.transpose(1, 2, 0)
-        )
-        each = np.fft.irfft(np.ascontiguousarray(product.transpose(1, 2, 0)), 2 * size)
+        lines = self._lines(_spectra(padded, size).transpose(1, 0, 2).conj())
         for row, block in enumerate(blocks):
-            line = _joined(each[row], size)
             shared = self._shared(known[row])
             middle = float((known[row] * np.arange(size)).sum() / max(known[row].sum(), 1)) + 0.5
-            yield *_block_peaks(line, shared, self._least()), float(block * size + middle)
+            peaks = _block_peaks(lines[row], shared, self._least())
+            yield *peaks, float(block * size + middle)
+
+    def _lines(self, spectra: Spectra) -> Floats:
+        """(camera's blocks, starts) their correlations with all of the recorder, from -size on."""
+        size, first = self._size, 0
+        lines = np.zeros((spectra.shape[1], (self._blocks + 1) * size), np.float32)
+        for part in self._parts() if self._kept is None else self._kept:
+            product = np.matmul(spectra, part.transpose(1, 2, 0))
+            each = np.fft.irfft(np.ascontiguousarray(product.transpose(1, 2, 0)), 2 * size)
+            count = part.shape[0]
+            place = lines[:, first * size : (first + count + 1) * size]
+            place[:, size:] += each[:, :, :size].reshape(-1, count * size)
+            place[:, :-size] += each[:, :, size:].reshape(-1, count * size)
+            first += count
+        return lines
 
     def _least(self) -> float:
         """Frames that a block and the recorder must share."""
@@ -133,32 +164,41 @@ class Searched:
 
     def _shared(self, known: Floats) -> Floats:
         """(starts,) how many known frames the block shares with the recorder, from -size on."""
-        size, total = self._size, (self._spectra.shape[0] + 1) * self._size
+        size, total = self._size, (self._blocks + 1) * self._size
         if self._known is None:
-            counts = np.concatenate([[0.0], np.cumsum(known)])
-            start = np.arange(-size, total - size)
-            low = np.clip(-start, 0, size)
-            high = np.clip(self._length - start, 0, size)
-            return np.asarray(np.maximum(counts[high] - counts[low], 0.0), np.float32)
-        other = np.zeros(total, np.float32)
-        other[size : size + self._known.size] = self._known
-        span = total + size
-        both = np.fft.rfft(other, span) * np.fft.rfft(known, span).conj()
-        return np.asarray(np.maximum(np.fft.irfft(both, span)[:total], 0.0), np.float32)
+            counts = np.concatenate([[0.0], np.cumsum(known)]).astype(np.float32)
+            out = np.full(total, counts[size], np.float32)
+            for start, end in ((-size, 0), (max(self._frames.length - size, 0), total - size)):
+                at = np.arange(start, end)
+                low, high = np.clip(-at, 0, size), np.clip(self._frames.length - at, 0, size)
+                out[start + size : end + size] = np.maximum(counts[high] - counts[low], 0.0)
+            return out
+        out = np.zeros(total)
+        edges = np.flatnonzero(np.diff(known, prepend=0.0, append=0.0))
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            out += self._known[end : end + total] - self._known[begin : begin + total]
+        return out.astype(np.float32)
 
 
-def _values(features: Features, pool: int, rate: float) -> Floats:
-    """(frames / pool, bands) of the whole, in parts where the rate allows it."""
-    if rate != 1.0:
-        return pooled(stretched(features.values(), rate), pool)
-    part = pool << 14
-    return np.concatenate(
-        [np.zeros((0, features.codes.shape[1]), np.float32)]
-        + [
-            pooled(features.values(begin, begin + part), pool)
-            for begin in range(0, features.codes.shape[0], part)
-        ]
-    )
+class _Frames:
+    """Features at one rate, averaged, read in parts: all of a day would be 300 MB."""
+
+    def __init__(self, features: Features, pool: int, rate: float) -> None:
+        self._features = features
+        self._pool = pool
+        count = features.codes.shape[0]
+        self._rate = rate if count > 1 else 1.0
+        self.length = (count if self._rate == 1.0 else _stretched_size(count, rate)) // pool
+
+    def read(self, begin: int, end: int) -> Floats:
+        """(frames, bands) from `begin` to `end`, or as many as there are."""
+        first, last = begin * self._pool, min(end, self.length) * self._pool
+        if self._rate == 1.0:
+            return pooled(self._features.values(first, last), self._pool)
+        low = int(first * self._rate)
+        values = self._features.values(low, int(last * self._rate) + 2)
+        at = np.arange(first, last) * self._rate - low
+        return pooled(_read_at(values, at), self._pool)
 
 
 def pooled(values: Floats, pool: int) -> Floats:
@@ -171,20 +211,22 @@ def pooled(values: Floats, pool: int) -> Floats:
 
 def stretched(values: Floats, rate: float) -> Floats:
     """Read (n, bands) at every `rate` frames, linearly between them."""
-    if rate == 1.0 or values.shape[0] < 2:
+    count = values.shape[0]
+    if rate == 1.0 or count < 2:
         return values
-    at = np.arange(0, values.shape[0] - 1, rate)
-    low = at.astype(np.intp)
+    return _read_at(values, np.arange(_stretched_size(count, rate)) * rate)
+
+
+def _stretched_size(count: int, rate: float) -> int:
+    """How many frames that many are, read at every `rate`."""
+    return int(np.ceil((count - 1) / rate))
+
+
+def _read_at(values: Floats, at: NDArray[np.floating[Any]]) -> Floats:
+    """(places, bands) of (n, bands), linearly between the frames."""
+    low = np.minimum(at.astype(np.intp), values.shape[0] - 2)
     share = (at - low).astype(np.float32)[:, None]
     return np.asarray(values[low] * (1 - share) + values[low + 1] * share, np.float32)
-
-
-def _joined(parts: Floats, size: int) -> Floats:
-    """Put the correlations of one block with all others on one axis of starts, from -size on."""
-    line = np.zeros((parts.shape[0] + 1) * size, np.float32)
-    line[size:] += parts[:, :size].reshape(-1)
-    line[:-size] += parts[:, size:].reshape(-1)
-    return line
 
 
 def _spectra(values: Floats, size: int) -> Spectra:
@@ -194,7 +236,8 @@ def _spectra(values: Floats, size: int) -> Spectra:
         padded = np.zeros((blocks * size, values.shape[1]), np.float32)
         padded[: values.shape[0]] = values
         values = padded
-    return np.fft.rfft(values.reshape(blocks, size, -1), 2 * size, axis=1).astype(np.complex64)
+    spectra = np.fft.rfft(values.reshape(blocks, size, -1), 2 * size, axis=1)
+    return spectra.astype(np.complex64, copy=False)
 
 
 def _block_peaks(
@@ -202,17 +245,20 @@ def _block_peaks(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(PEAKS,) indices into `line`, from parabolas, and heights in robust deviations."""
     starts, heights = np.zeros(PEAKS), np.zeros(PEAKS)
-    usable = np.flatnonzero(shared >= min(least, float(shared.max(initial=0.0))))
-    if usable.size < 2 or shared[usable].max() < 2:
+    most = float(shared.max(initial=0.0))
+    usable = shared >= min(least, most)
+    if np.count_nonzero(usable) < 2 or most < 2:
         return starts, heights
-    low, high = int(usable[0]), int(usable[-1]) + 1
+    low, high = int(usable.argmax()), usable.size - int(usable[::-1].argmax())
     level = np.sqrt(np.maximum(shared[low:high], np.float32(least)))
     score = np.asarray(line[low:high] / level, np.float32)
-    middle = float(np.median(score))
-    spread = 1.4826 * float(np.median(np.abs(score - middle)))
+    within = usable[low:high]
+    known = score if within.all() else score[within]  # what is not known is no noise, it is 0
+    middle = median(known)
+    spread = 1.4826 * median(np.abs(known - middle))
     if spread < 1e-6:
         return starts, heights
-    score = np.asarray((score - middle) / spread, np.float32)
+    score = np.where(within, (score - middle) / spread, 0.0).astype(np.float32)
     apart = max(int(least) // 8, 2)
     for rank in range(PEAKS):
         best = int(np.argmax(score))

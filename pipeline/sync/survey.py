@@ -10,6 +10,7 @@ import numpy as np
 from avpipe.sync.features import Features
 from avpipe.sync.fine import REACH_S, Fine, Stack, plan_windows, refine, scan, stack_lines, supports
 from avpipe.sync.joints import find_joint
+from avpipe.sync.middle import median
 from avpipe.sync.pieces import Span, held, region_lines
 from avpipe.sync.windows import Map, Read, cross_spectra, read_pairs
 
@@ -339,7 +340,7 @@ def _unheard(take: Take, part: Part, gap: tuple[float, float]) -> float:
     times, length = take.windows(*gap)
     step = -(-len(times) // 12)
     pairs = read_pairs(take.camera, take.recorder, part.fine.line, times[::step], length, 0.01)
-    level = float(np.median(part.fine.loudness))
+    level = median(part.fine.loudness)
     loud = [float(np.sqrt(np.mean(pair.recorder**2))) > _QUIET * level for pair in pairs]
     heard = [bool(np.abs(pair.camera).max(initial=0.0) > 1e-4) for pair in pairs]
     share = float(np.mean(np.logical_and(loud, heard)))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.sync.consensus import MAX_SLOPE
+from avpipe.sync.middle import median
 from avpipe.sync.survey import Take
 from avpipe.sync.windows import FINE_RATE, Map, Samples, fast_size
 
@@ -83,7 +84,7 @@ def _agreed(peaks: Doubles, most: int) -> list[Map]:
         chosen = near[best]
         if np.count_nonzero(chosen) < 2 or scores[best] < _LEAST_SCORE:
             break
-        middle, level = float(time[chosen].mean()), float(np.median(lag[chosen]))
+        middle, level = float(time[chosen].mean()), median(lag[chosen])
         beside = time[chosen] - middle
         slope = float((beside * (lag[chosen] - level)).sum() / ((beside**2).sum() + _STEADY_S2))
         slope = float(np.clip(slope, -MAX_SLOPE, MAX_SLOPE))
@@ -102,7 +103,7 @@ def _flat(samples: Samples) -> Doubles:
     spectrum *= ((hertz > _LOW_HZ) & (hertz < _HIGH_HZ)) / (smooth + 1e-6 * strength.max() + 1e-12)
     flat = np.fft.irfft(spectrum, size // 2)[: samples.size // 2]
     level = np.sqrt(_box(flat**2, round(_LEVEL_S * _RATE)))
-    return np.asarray(flat / (level + 0.03 * float(np.median(level)) + 1e-12))
+    return np.asarray(flat / (level + 0.03 * median(level) + 1e-12))
 
 
 def _box(values: Doubles, width: int) -> Doubles:

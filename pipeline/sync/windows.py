@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ _LOW_HZ, _HIGH_HZ = 120.0, 7000.0
 _RHO = 0.85
 _TAPER_S = 0.03
 _SMEAR_S = 20e-6
-_MEMO_SAMPLES = 8_000_000
+_MEMO_SAMPLES = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +165,7 @@ def placed(pair: Pair, line: Map, wide: int) -> Samples:
         return _shifted(pair.recorder, at, round(at), wide)
     dense = _upsampled(pair.recorder)
     where = (at + np.arange(wide) * (1 + line.slope)) * 4
-    return np.asarray(np.interp(where, np.arange(dense.size), dense), np.float32)
+    return _between(dense, where)
 
 
 def _shifted(samples: Samples, at: float, whole: int, wide: int) -> Samples:
@@ -175,6 +177,15 @@ def _shifted(samples: Samples, at: float, whole: int, wide: int) -> Samples:
     source = moved[max(whole, 0) : max(whole + wide, 0)]
     out[max(-whole, 0) : max(-whole, 0) + source.size] = source
     return out
+
+
+def _between(samples: Samples, where: NDArray[np.floating[Any]]) -> Samples:
+    """Read samples at rising places, linearly between them; the first and the last go on."""
+    np.clip(where, 0, samples.size - 1, out=where)
+    low = np.minimum(where.astype(np.intp), samples.size - 2)
+    share = (where - low).astype(np.float32)
+    start = samples[low]
+    return np.asarray(start + share * (samples[low + 1] - start), np.float32)
 
 
 def _upsampled(samples: Samples) -> Samples:
@@ -199,9 +210,15 @@ def correlations_at(cross: Cross, lags_s: NDArray[np.float64], weight: Samples |
     count = spectra.shape[1] // width
     sums = spectra[:, : count * width].reshape(spectra.shape[0], count, width).sum(axis=2)
     bins = cross.low + (width - 1) / 2 + width * np.arange(count)
-    angle = 2 * np.pi * np.outer(bins * (FINE_RATE / cross.size), lags_s)
-    turn = np.exp(1j * angle).astype(np.complex64)
-    return np.asarray(sums.real @ turn.real - sums.imag @ turn.imag, np.float32)
+    cosine, sine = _turns(bins.tobytes(), FINE_RATE / cross.size, lags_s.tobytes())
+    return np.asarray(sums.real @ cosine - sums.imag @ sine, np.float32)
+
+
+@lru_cache(maxsize=4)
+def _turns(bins: bytes, width_hz: float, lags_s: bytes) -> tuple[Samples, Samples]:
+    """(bins, lags) cosines and sines; both are given as the bytes of doubles."""
+    angle = 2 * np.pi * np.outer(np.frombuffer(bins) * width_hz, np.frombuffer(lags_s))
+    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 
 
 def _taper(size: int) -> Samples:

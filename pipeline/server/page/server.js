@@ -1,12 +1,14 @@
 // How the page speaks with the server: the token, requests, uploads, the agent's stream.
 
+import { reason } from "./strings.js";
+
 const headers = {
   "X-Skill-Source": "avpipe-page", "X-Skill-Version": "1", "X-Skill-Platform": "web",
 };
 
 export class Refused extends Error {
   constructor(status, code, message) {
-    super(message);
+    super(reason(code, message));
     this.status = status;
     this.code = code;
   }

@@ -71,7 +71,7 @@ const chinese = {
   drop: "把视频和单独录制的声音拖到这里，或者",
   pick: "选择文件",
   merge: "对齐声音",
-  mergeSentence: (audio, video) => `merge "${audio}" and "${video}"`,
+  mergeSentence: (audio, video) => `合并"${audio}"和"${video}"`,
   sync: "声音与画面",
   cameraSound: "相机",
   recorderSound: "录音",
@@ -126,9 +126,28 @@ const chinese = {
   signIn: "继续",
 };
 
+/** What the server refuses, by its code; in English its own words are shown. */
+const refusals = {
+  402: "不能导出",
+  422: "时间线是空的",
+  429: "请求太多，请稍候再试",
+  503: "服务器暂时不可用",
+  507: "服务器磁盘已满",
+  1001: "令牌无效或已过期",
+  1002: "找不到，或已不存在",
+  2001: "积分不足",
+  4001: "不支持的文件：不是可用的视频、声音或图片",
+  4002: "文件太大",
+};
+
 const isChinese = /^zh/i.test(navigator.language);
 export const say = isChinese ? chinese : english;
 export const language = isChinese ? "zh-CN" : "en";
+
+/** Why something was refused. */
+export function reason(code, message) {
+  return (isChinese && refusals[code]) || message;
+}
 
 /** Put every text in its place. */
 export function translatePage() {
