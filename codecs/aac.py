@@ -116,7 +116,7 @@ def encode_stream(
     workers: int,
     report: Callable[[int], None] | None = None,
 ) -> Encoded:
-    """Write an MP4 file, or a named pipe, with the interleaved f32le samples of `pcm` as AAC-LC.
+    """Write an MP4 file, or a pipe's path, with the interleaved f32le samples of `pcm` as AAC-LC.
 
     It holds `workers + 2` chunks at most. `report` is told the samples that are written so far.
     Raises RenderError where `pcm` ends within a sample or the encoder fails, DiskFullError where
@@ -276,7 +276,7 @@ def _add_stream(container: OutputContainer, form: _Format) -> AudioStream:
 def _open_output(output: str, sample_rate: int) -> OutputContainer:
     """Open an MP4 whose edit list is exact to the sample, and not to the millisecond.
 
-    Into a named pipe it goes in fragments; what is copied out of them is the same.
+    Into a pipe it goes in fragments; what is copied out of them is the same.
     """
     path = Path(output).absolute()
     options = {"movie_timescale": str(sample_rate)}

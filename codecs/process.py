@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import IO
 
@@ -47,6 +48,13 @@ _SAYS_NOTHING = frozenset(("Conversion failed!",))
 """Last words of ffmpeg that tell nobody anything."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Pace:
+    """A sign of life, and how long it may be until the next one."""
+
+    stall_s: float
+
+
 class Child:
     """A running child process; a context manager that never leaves it behind."""
 
@@ -59,13 +67,16 @@ class Child:
         stall_s: float = STALL_S,
         memory_bytes: int | None = None,
         env: dict[str, str] | None = None,
+        passed: Sequence[int] = (),
     ) -> None:
-        """Start `argv`. Raises ToolMissingError where there is no such program."""
+        """Start `argv`, which gets the handles `passed` (not on Windows) under their numbers too.
+
+        Raises ToolMissingError where there is no such program.
+        """
         self.argv = tuple(argv)
         self._tail = bytearray()
-        self._stall_s = stall_s
+        self._pace = _Pace(stall_s=stall_s)
         self._stalled = False
-        self._signs = 0
         self._ended = threading.Event()
         self._guard: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
@@ -75,7 +86,7 @@ class Child:
                 unless_started.callback(self._dismiss_guard)
                 told = self._guard.stdin if self._guard is not None else None
                 setup = _child_setup(memory_bytes, told)
-                self._popen = _spawn(self.argv, stdin, stdout, setup, env)
+                self._popen = _spawn(self.argv, stdin, stdout, setup, env, passed)
                 unless_started.callback(self.close)
                 for work in (self._drain, self._watch):
                     self._threads.append(threading.Thread(target=work, daemon=True))
@@ -106,12 +117,11 @@ class Child:
 
     def sign_of_life(self) -> None:
         """Say that the child made progress; it is stopped where nobody says so for `stall_s`."""
-        self._signs += 1
+        self._pace = _Pace(stall_s=self._pace.stall_s)
 
     def expect_progress_within(self, stall_s: float) -> None:
         """Set the bound on the time without progress anew, from now on."""
-        self._stall_s = stall_s
-        self.sign_of_life()
+        self._pace = _Pace(stall_s=stall_s)
 
     def lines(self) -> Iterator[str]:
         """What the child prints, line by line, without the line ends."""
@@ -129,7 +139,7 @@ class Child:
         self._join()
         if self._stalled:
             raise StalledError(
-                f"{doing} made no progress for {self._stall_s:.0f} s and was stopped"
+                f"{doing} made no progress for {self._pace.stall_s:.0f} s and was stopped"
             )
         if returncode != 0:
             raise ChildFailedError(
@@ -211,11 +221,12 @@ class Child:
 
     def _watch(self) -> None:
         # Counted in pauses and not by the clock: Ctrl-Z stops this thread too, but no clock.
-        (seen, idle_s) = (self._signs, 0.0)
-        while not self._ended.wait(pause := min(self._stall_s / 4, 5.0)):
-            idle_s = idle_s + pause if seen == self._signs else 0.0
-            seen = self._signs
-            if idle_s >= self._stall_s:
+        (seen, idle_s) = (self._pace, 0.0)
+        while not self._ended.wait(pause := min(seen.stall_s / 4, 5.0)):
+            pace = self._pace  # bound and sign at once: a long rest is no stall of what comes next
+            idle_s = idle_s + pause if seen is pace else 0.0
+            seen = pace
+            if idle_s >= pace.stall_s:
                 self._stalled = True
                 self._kill_group()
                 return
@@ -283,6 +294,7 @@ def _spawn(
     stdout: int,
     setup: Callable[[], None] | None,
     env: dict[str, str] | None,
+    passed: Sequence[int],
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -293,6 +305,7 @@ def _spawn(
             env=env,
             process_group=0,  # Ctrl-C on a terminal is for avpipe alone, which ends its children
             preexec_fn=setup,
+            pass_fds=passed,
         )
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -170,7 +170,7 @@ def _prepare(
             )
             if _is_read_meanwhile(plan):
                 return _Ready(
-                    prepared=graph.Prepared(picture=picture, tracks=(target,)), sound=sound
+                    prepared=graph.Prepared(picture=picture, tracks=(isolate.ENCODED,)), sound=sound
                 )
             if loudness is None:
                 yield from sound.encode()
@@ -184,7 +184,7 @@ def _prepare(
 def _is_read_meanwhile(plan: Plan) -> bool:
     """Whether the one encoded track is put beside a copied picture while it is encoded."""
     alone = plan.video is Action.COPY and plan.recipe.audio_tracks == 1
-    return alone and plan.fit is None and plan.loudness_lufs is None and hasattr(os, "mkfifo")
+    return alone and plan.fit is None and plan.loudness_lufs is None and sys.platform != "win32"
 
 
 def _least_bytes(plan: Plan) -> int:

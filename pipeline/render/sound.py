@@ -50,14 +50,13 @@ class SoundJob:
         yield from self._paced(samples)
 
     def encode_into(self, reader: Sequence[str], *, stall_s: float) -> Iterator[Progress]:
-        """Encode it into a named pipe, while another ffmpeg takes it from there.
+        """Encode it into a pipe, while another ffmpeg takes it from there (`isolate.ENCODED`).
 
         Raises ChildFailedError or StalledError, of either.
         """
         samples = isolate.encode_audio_into(
             self.ffmpeg,
             self.arguments(UNCHANGED),
-            self.target,
             reader,
             workers=self.workers,
             bit_rate=self.bit_rate,
