@@ -20,8 +20,8 @@ from avpipe.benchmarks.shoots import Clip, make_shoot
 from avpipe.benchmarks.truth.figures import markdown
 from avpipe.codecs.encoders import X264
 from avpipe.codecs.ffmpeg import find
+from avpipe.codecs.process import usable_cores
 from avpipe.recipe import Quality
-from avpipe.render.local import usable_cores
 
 PLAN_CPU_MS, PLAN_BYTES = 30.0, 300e6
 PEER_RATIO = 1.05

@@ -15,6 +15,7 @@ from avpipe import fit
 from avpipe.codecs import isolate, samples
 from avpipe.codecs.encoders import X264
 from avpipe.codecs.ffmpeg import Ffmpeg, find
+from avpipe.codecs.process import usable_cores
 from avpipe.errors import DoesNotFitError
 from avpipe.media import MediaInfo
 from avpipe.plan.alone import plan_alone
@@ -23,7 +24,7 @@ from avpipe.plan.values import Machine, Plan, Reason, Route, Step
 from avpipe.recipe import Action, Method, Quality, SizeFit
 from avpipe.render.alone import copy_file, is_mp4, render_sound
 from avpipe.render.fitting import content_of, copied_sound_bytes
-from avpipe.render.local import render, usable_cores
+from avpipe.render.local import render
 from avpipe.settings import Settings
 from avpipe.updates import (
     Check,

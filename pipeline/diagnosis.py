@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from avpipe import __version__
 from avpipe.codecs import encoders
 from avpipe.codecs.ffmpeg import Ffmpeg, find
+from avpipe.codecs.process import usable_cores
 from avpipe.errors import AvpipeError
-from avpipe.render.local import usable_cores
 from avpipe.settings import Settings
 
 NEEDED_ENCODERS = ("libx264", "aac")

@@ -24,6 +24,7 @@ from avpipe.cloud.values import SessionState
 from avpipe.codecs import isolate
 from avpipe.codecs.ffmpeg import find
 from avpipe.codecs.measure import Measured
+from avpipe.codecs.process import usable_cores
 from avpipe.errors import (
     ChildFailedError,
     MediaError,
@@ -36,7 +37,6 @@ from avpipe.journal import JobRow
 from avpipe.montage.values import TrackKind
 from avpipe.plan.scene import make_scene
 from avpipe.plan.supported import require_supported
-from avpipe.render.local import usable_cores
 from avpipe.render.received import (
     Original,
     checks_beside,

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from avpipe.codecs import isolate
 from avpipe.codecs.ffmpeg import Ffmpeg, find
+from avpipe.codecs.process import usable_cores
 from avpipe.errors import AvpipeError
 from avpipe.plan.values import Plan, Route
-from avpipe.render.local import render, usable_cores
+from avpipe.render.local import render
 from avpipe.settings import Settings
 from avpipe.updates import Check, Done, Fallback, Note, OutputFacts, Progress, Update
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from avpipe.cloud.reach import cloud_facts
 from avpipe.codecs import encoders, isolate
 from avpipe.codecs.ffmpeg import Ffmpeg, find
+from avpipe.codecs.process import usable_cores
 from avpipe.errors import DoesNotFitError, InputChangedError, RequestError
 from avpipe.files import probed, require_files, require_output
 from avpipe.media import Alignment, MediaInfo, Verdict
@@ -25,7 +26,6 @@ from avpipe.plan.supported import require_supported
 from avpipe.plan.values import CloudFacts, CloudOrder, Machine, Plan
 from avpipe.recipe import Action, Quality
 from avpipe.render.checks import checks_of_file
-from avpipe.render.local import usable_cores
 from avpipe.routes import carry_out_plan
 from avpipe.settings import Settings
 from avpipe.updates import Check, Progress, Started, Update, result_of

@@ -16,10 +16,10 @@ from uuid import uuid4
 from avpipe.batch.pool import Told
 from avpipe.batch.scheduler import GONE, GPU, LOST, RENDER, connected, require_same_version
 from avpipe.batch.tasks import Make, Result, Task, perform
+from avpipe.codecs.process import usable_cores
 from avpipe.errors import AvpipeError, UnreachableError
 from avpipe.plan.request import VideoMode
 from avpipe.recipe import Quality
-from avpipe.render.local import usable_cores
 from avpipe.settings import CloudSettings, Settings
 from avpipe.updates import Failed, Failure, Fallback, Note, Update
 

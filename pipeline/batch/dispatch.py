@@ -139,7 +139,7 @@ def perform(work: Work, topic: str) -> Any:
     """On a worker: do work for as long as the scheduler wants it."""
     from distributed import get_worker
 
-    from avpipe.render.local import usable_cores
+    from avpipe.codecs.process import usable_cores
 
     worker = get_worker()
     key = worker.get_current_task()

@@ -17,10 +17,10 @@ from avpipe.batch.stores import is_address
 from avpipe.batch.values import BatchUpdate, Row, Summary, Surveyed, Wanted
 from avpipe.codecs import encoders
 from avpipe.codecs.ffmpeg import find
+from avpipe.codecs.process import usable_cores
 from avpipe.errors import AvpipeError
 from avpipe.plan.request import VideoMode
 from avpipe.recipe import Quality
-from avpipe.render.local import usable_cores
 from avpipe.settings import Settings
 
 ENCODER_SESSIONS = 3

@@ -14,10 +14,10 @@ from avpipe.batch.places import join
 from avpipe.batch.stores import fetch, is_address, send
 from avpipe.codecs import isolate
 from avpipe.codecs.ffmpeg import find
+from avpipe.codecs.process import usable_cores
 from avpipe.errors import AvpipeError
 from avpipe.media import Alignment, MediaInfo
 from avpipe.plan.request import Request
-from avpipe.render.local import usable_cores
 from avpipe.settings import Settings
 from avpipe.updates import Done, Failed, Failure, Update
 from avpipe.workflow import Known, merge

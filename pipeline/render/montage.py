@@ -9,12 +9,12 @@ from pathlib import Path
 
 from avpipe.codecs import encoders
 from avpipe.codecs.ffmpeg import Ffmpeg, find
+from avpipe.codecs.process import usable_cores
 from avpipe.codecs.typefaces import choose_fonts
 from avpipe.montage.summary import one_line, summarise
 from avpipe.montage.values import Clip, Montage, TrackKind
 from avpipe.plan.edit import EditOutput, EditPlan, FrameSpan, encoded_spans, encoded_words
 from avpipe.recipe import Action, Quality
-from avpipe.render.local import usable_cores
 from avpipe.render.scene import render_scene
 from avpipe.render.splice import SplicePlan, plan_splice
 from avpipe.scene import Scene

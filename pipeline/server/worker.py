@@ -72,8 +72,8 @@ def hear(spec: Spec) -> Any:
 def align(spec: Spec) -> Any:
     """How two files line up."""
     from avpipe.codecs.ffmpeg import find
+    from avpipe.codecs.process import usable_cores
     from avpipe.listen.align import listen
-    from avpipe.render.local import usable_cores
 
     (video, audio) = (jsonform.decode(MediaInfo, spec[key]) for key in ("video", "audio"))
     steps = listen(video, audio, ffmpeg=find(spec["ffmpeg"]), cores=usable_cores(spec["jobs"]))
