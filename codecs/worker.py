@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 from avpipe import jsonform
 from avpipe.codecs.standby import END, KEEP
 from avpipe.errors import AvpipeError
-
-if sys.platform != "win32":
-    import resource
 
 KEEP_BYTES = 200_000_000
 """A worker that ever held more is not kept: what it freed may not be given back."""
@@ -124,11 +123,16 @@ def stand_by() -> None:
 
 
 def _most_bytes() -> int:
-    """The most memory that this process ever held; 0 where that cannot be told."""
-    if sys.platform == "win32":
+    """The most memory that this process ever held; 0 where that cannot be told.
+
+    Not by `getrusage`: that of Linux counts what the process held that started this one.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
         return 0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def main(*command: str) -> int:

@@ -63,6 +63,7 @@ class SoundJob:
             stall_s=stall_s,
         )
         yield from self._paced(samples)
+        yield Progress(stage="video", done=1.0)
 
     def _paced(self, samples: Iterator[int]) -> Iterator[Progress]:
         return paced("audio", self.duration_s, (done / AUDIO_RATE for done in samples))
