@@ -160,14 +160,19 @@ def marked(mark: str) -> dict[int, str]:
     return found
 
 
-def await_end(pid: int) -> None:
-    """Wait, for a bounded time, until a process that is no child of ours has ended."""
-    with contextlib.suppress(ProcessLookupError):
+def await_end(pid: int) -> bool:
+    """Wait, for a bounded time, for the end of a process that is no child of ours; if it came.
+
+    Its parent may not have asked for it yet: then it is still listed.
+    """
+    try:
         handle = os.pidfd_open(pid)
-        try:
-            select.select([handle], [], [], LIMIT_S / 4)
-        finally:
-            os.close(handle)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], LIMIT_S / 4)[0])
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True, kw_only=True)

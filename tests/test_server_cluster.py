@@ -100,15 +100,14 @@ def test_a_workers_death_neither_loses_nor_doubles_a_render(server: Server, user
     assert user.rendered(name)["status"] == "completed"
     assert outcomes(server, name) == ["completed"]
     assert len(made(server, user)) == 1
-    await_end(pid)
+    assert await_end(pid)
 
 
 def test_a_cancelled_render_ends_on_its_worker(server: Server, user: User) -> None:
     (name, pid) = held_render(server, user)
     answer = user.http.post(f"/api/render/proxy/lambda/{name}/cancel")
     assert answer.json()["data"]["status"] == "cancelled"
-    await_end(pid)
-    assert not Path(f"/proc/{pid}").exists()
+    assert await_end(pid)
     assert user.poll(name)["error"] == "cancelled"
     assert user.rendered(user.render())["status"] == "completed"
     assert len(made(server, user)) == 1
@@ -120,8 +119,7 @@ def test_a_killed_server_takes_up_what_the_cluster_had(server: Server, user: Use
     assert server.process is not None
     server.process.kill()
     server.process.communicate(timeout=60)
-    await_end(pid)
-    assert not Path(f"/proc/{pid}").exists()
+    assert await_end(pid)
     server.start()
     user.http.base_url = server.url
     assert user.rendered(name)["status"] == "completed"
