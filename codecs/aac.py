@@ -51,8 +51,6 @@ PREROLL_FRAMES = 8
 """With 4, speech lost 0.6 dB at the joints on average and 8 dB at worst; with 8, nothing."""
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 """By number of channels."""
-FRAGMENT_US = 1_000_000
-"""How much goes into a pipe at once, in microseconds."""
 
 _BYTES = 4
 _BLOCK_FRAMES = 32
@@ -116,7 +114,7 @@ def encode_stream(
     workers: int,
     report: Callable[[int], None] | None = None,
 ) -> Encoded:
-    """Write an MP4 file, or a pipe's path, with the interleaved f32le samples of `pcm` as AAC-LC.
+    """Write an MP4 file with the interleaved f32le samples of `pcm` as AAC-LC.
 
     It holds `workers + 2` chunks at most. `report` is told the samples that are written so far.
     Raises RenderError where `pcm` ends within a sample or the encoder fails, DiskFullError where
@@ -274,18 +272,13 @@ def _add_stream(container: OutputContainer, form: _Format) -> AudioStream:
 
 
 def _open_output(output: str, sample_rate: int) -> OutputContainer:
-    """Open an MP4 whose edit list is exact to the sample, and not to the millisecond.
-
-    Into a pipe it goes in fragments; what is copied out of them is the same.
-    """
-    path = Path(output).absolute()
-    options = {"movie_timescale": str(sample_rate)}
-    if path.is_fifo():
-        options |= {
-            "movflags": "empty_moov+delay_moov+default_base_moof",
-            "frag_duration": str(FRAGMENT_US),
-        }
-    return av.open(f"file:{path}", "w", format="ipod", options=options)
+    """Open an MP4 whose edit list is exact to the sample, and not to the millisecond."""
+    return av.open(
+        f"file:{Path(output).absolute()}",
+        "w",
+        format="ipod",
+        options={"movie_timescale": str(sample_rate)},
+    )
 
 
 @contextmanager

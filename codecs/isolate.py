@@ -10,12 +10,11 @@ from fractions import Fraction
 from typing import Any
 
 from avpipe import jsonform
-from avpipe.codecs.ffmpeg import GLOBAL_ARGUMENTS, Ffmpeg
+from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.measure import Measured
 from avpipe.codecs.process import (
     STALL_S,
     Child,
-    lines_of,
     machine_memory_bytes,
     python_argv,
 )
@@ -25,8 +24,6 @@ from avpipe.errors import ChildFailedError, StalledError
 from avpipe.media import MediaInfo, Problem, Severity
 from avpipe.recipe import AUDIO_BIT_RATE
 
-ENCODED = "/dev/stdin"
-"""The sound that is being encoded, to the program that it is piped into."""
 PROBE_STALL_S = 60.0
 SLOWEST_BYTES_A_SECOND = 1e6
 """What the slowest disk and decoder take, so that a large file is not held to be a stall."""
@@ -139,95 +136,21 @@ def encode_audio(
 
     Raises ChildFailedError or StalledError.
     """
-    with _encoding(ffmpeg, arguments, target, workers, bit_rate) as (decoder, encoder):
-        for line in encoder.lines():
-            decoder.sign_of_life()
-            encoder.sign_of_life()
-            yield int(line)
-        _finish_encoding(decoder, encoder)
-
-
-def encode_audio_into(
-    ffmpeg: Ffmpeg,
-    arguments: Sequence[str],
-    reader: Sequence[str],
-    *,
-    workers: int,
-    bit_rate: int = AUDIO_BIT_RATE,
-    stall_s: float = STALL_S,
-) -> Iterator[int]:
-    """`encode_audio` into a pipe, while another ffmpeg takes the sound out of it.
-
-    `reader` are that one's arguments, in which the sound is the file `ENCODED`; of its end too an
-    error is raised, and it is given `stall_s` after the sound has ended. Not on Windows, where a
-    child takes no pipe but the three of every program.
-    """
-    # Not a named one: who opens that when the writer has ended waits for ever, and the file systems
-    # of memory cards have none.
-    (ours, theirs) = os.pipe()
-    with contextlib.ExitStack() as put_away:
-        put_away.callback(os.close, ours)
-        with _closing(theirs):
-            target = f"/dev/fd/{theirs}"
-            encoding = _encoding(ffmpeg, arguments, target, workers, bit_rate, passed=(theirs,))
-            (decoder, encoder) = put_away.enter_context(encoding)
-        argv = (ffmpeg.path, *GLOBAL_ARGUMENTS, *reader)
-        merger = put_away.enter_context(
-            Child(argv, stdin=ours, memory_bytes=machine_memory_bytes())
-        )
-        for child, line in lines_of((encoder, merger)):
-            if child is encoder and line is not None:
-                for one in (decoder, encoder, merger):
-                    one.sign_of_life()
-                yield int(line)
-            elif child is encoder:
-                _finish_encoding(decoder, encoder)
-                merger.expect_progress_within(stall_s)
-            elif line is None:
-                merger.finish("making the video")
-                _drain(ours)  # it needed no more, and the encoder is not to wait for it
-
-
-@contextlib.contextmanager
-def _encoding(
-    ffmpeg: Ffmpeg,
-    arguments: Sequence[str],
-    target: str,
-    workers: int,
-    bit_rate: int,
-    passed: Sequence[int] = (),
-) -> Iterator[tuple[Child, Child]]:
-    """The decoder of a sound and its encoder, at work; that one gets the handles `passed`."""
     decoder_argv = (ffmpeg.path, "-hide_banner", "-nostdin", "-v", "error", *arguments)
     encoder_argv = python_argv(WORKER, "aac", target, str(workers), str(bit_rate))
     memory = machine_memory_bytes()
     with (
         Child(decoder_argv, memory_bytes=memory) as decoder,
-        Child(encoder_argv, stdin=decoder.stdout, memory_bytes=memory, passed=passed) as encoder,
+        Child(encoder_argv, stdin=decoder.stdout, memory_bytes=memory) as encoder,
     ):
         decoder.stdout.close()
-        yield decoder, encoder
-
-
-@contextlib.contextmanager
-def _closing(handle: int) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-def _finish_encoding(decoder: Child, encoder: Child) -> None:
-    # The encoder first: where it fails, the decoder only says that its pipe is broken.
-    encoder.finish("encoding the audio")
-    decoder.finish("reading the audio")
-
-
-def _drain(handle: int) -> None:
-    """Read a pipe to its end."""
-    os.set_blocking(handle, True)
-    while os.read(handle, 1 << 16):
-        pass
+        for line in encoder.lines():
+            decoder.sign_of_life()
+            encoder.sign_of_life()
+            yield int(line)
+        # The encoder first: where it fails, the decoder only says that its pipe is broken.
+        encoder.finish("encoding the audio")
+        decoder.finish("reading the audio")
 
 
 def patience_s(size_bytes: int) -> float:

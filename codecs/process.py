@@ -67,12 +67,8 @@ class Child:
         stall_s: float = STALL_S,
         memory_bytes: int | None = None,
         env: dict[str, str] | None = None,
-        passed: Sequence[int] = (),
     ) -> None:
-        """Start `argv`, which gets the handles `passed` (not on Windows) under their numbers too.
-
-        Raises ToolMissingError where there is no such program.
-        """
+        """Start `argv`. Raises ToolMissingError where there is no such program."""
         self.argv = tuple(argv)
         self._tail = bytearray()
         self._pace = _Pace(stall_s=stall_s)
@@ -86,7 +82,7 @@ class Child:
                 unless_started.callback(self._dismiss_guard)
                 told = self._guard.stdin if self._guard is not None else None
                 setup = _child_setup(memory_bytes, told)
-                self._popen = _spawn(self.argv, stdin, stdout, setup, env, passed)
+                self._popen = _spawn(self.argv, stdin, stdout, setup, env)
                 unless_started.callback(self.close)
                 for work in (self._drain, self._watch):
                     self._threads.append(threading.Thread(target=work, daemon=True))
@@ -232,29 +228,6 @@ class Child:
                 return
 
 
-def lines_of(children: Sequence[Child]) -> Iterator[tuple[Child, str | None]]:
-    """What several children print, whichever does first; None where one has no more to say.
-
-    Not on Windows, where a pipe cannot be waited for.
-    """
-    poll = select.poll()
-    talking = {child.stdout.fileno(): child for child in children}
-    rests = dict.fromkeys(talking, b"")
-    for handle in talking:
-        poll.register(handle, select.POLLIN)
-    while talking:
-        for handle, _ in poll.poll(WAKE_S * 1000):
-            child = talking[handle]
-            data = os.read(handle, 65536)
-            (*whole, rests[handle]) = (rests[handle] + data).split(b"\n")
-            for line in whole:
-                yield child, line.decode(errors="replace")
-            if not data:
-                poll.unregister(handle)
-                del talking[handle]
-                yield child, None
-
-
 def run(
     argv: Sequence[str],
     doing: str,
@@ -294,7 +267,6 @@ def _spawn(
     stdout: int,
     setup: Callable[[], None] | None,
     env: dict[str, str] | None,
-    passed: Sequence[int],
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -305,7 +277,6 @@ def _spawn(
             env=env,
             process_group=0,  # Ctrl-C on a terminal is for avpipe alone, which ends its children
             preexec_fn=setup,
-            pass_fds=passed,
         )
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC):

@@ -10,7 +10,6 @@ import sys
 import threading
 from pathlib import Path
 
-import av
 import imageio_ffmpeg
 import pytest
 from commands import CommandLine, Gate, await_end, marked, write_program
@@ -363,74 +362,6 @@ def test_a_decoder_that_fails_is_told(tmp_path: Path) -> None:
     source = ("-i", "file:/nonexistent", "-f", "f32le", "pipe:1")
     with pytest.raises(ChildFailedError, match=r"reading the audio failed: .*No such file"):
         list(isolate.encode_audio(find(None), source, str(tmp_path / "a.m4a"), workers=1))
-
-
-TEN_S = ("-f", "lavfi", "-i", "sine=d=10:r=48000", "-ac", "2", "-f", "f32le", "pipe:1")
-
-
-def taken_to(target: Path, *more: str) -> tuple[str, ...]:
-    """The arguments of an ffmpeg that copies what comes out of the pipe."""
-    return ("-y", "-f", "mov", "-i", f"file:{isolate.ENCODED}", "-c", "copy", *more, f"{target}")
-
-
-def test_sound_is_read_out_of_a_pipe_while_it_is_encoded(tmp_path: Path) -> None:
-    """It is, packet by packet, the sound of a file."""
-    ffmpeg = find(None)
-    (whole, taken) = (tmp_path / "whole.m4a", tmp_path / "taken.mp4")
-    list(isolate.encode_audio(ffmpeg, TEN_S, str(whole), workers=2))
-    samples = list(isolate.encode_audio_into(ffmpeg, TEN_S, taken_to(taken), workers=2))
-    assert samples[-1] == 480_000
-    assert packets_of(taken) == packets_of(whole)
-
-
-def packets_of(path: Path) -> list[tuple[int | None, int | None, bytes]]:
-    with av.open(str(path)) as container:
-        return [(one.pts, one.duration, bytes(one)) for one in container.demux() if one.size]
-
-
-def test_a_reader_that_comes_when_the_sound_is_all_in_the_pipe_gets_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A short sound fits into it: its encoder may have ended before the video is open."""
-    monkeypatch.setenv("TEST_MARK", str(tmp_path))
-    os.mkfifo(late := tmp_path / "late")
-    real = find(None).path
-    waits = f'case "$*" in *-progress*) read -r line <{late};; esac\nexec {real} "$@"'
-    ffmpeg = Ffmpeg(path=str(write_program(tmp_path / "ffmpeg", waits)))
-    second = ("-f", "lavfi", "-i", "sine=d=1:r=48000", "-ac", "2", "-f", "f32le", "pipe:1")
-    samples = isolate.encode_audio_into(
-        ffmpeg, second, taken_to(tmp_path / "a.mp4"), workers=1, stall_s=20
-    )
-    assert next(samples) == 48_000
-    for pid, line in marked(str(tmp_path)).items():
-        if " aac " in line:
-            await_end(pid)
-    late.write_text("now\n")
-    assert list(samples) == []
-    assert sum(duration or 0 for _, duration, _ in packets_of(tmp_path / "a.mp4")) >= 48_000
-
-
-def test_who_reads_only_a_part_of_a_pipe_holds_up_nobody(tmp_path: Path) -> None:
-    hour = ("-f", "lavfi", "-i", "anullsrc=r=48000:d=900", "-f", "f32le", "-ac", "2", "pipe:1")
-    reader = taken_to(tmp_path / "a.mp4", "-t", "1")
-    samples = list(isolate.encode_audio_into(find(None), hour, reader, workers=2))
-    assert samples[-1] == 900 * 48_000
-
-
-@pytest.mark.parametrize(
-    ("source", "reader", "told"),
-    [
-        (("-i", "file:/nonexistent", "-f", "f32le", "pipe:1"), (), "reading the audio failed: "),
-        (TEN_S, ("-c:a", "no-such"), "making the video failed: "),
-        (TEN_S, ("-f", "no-such"), "making the video failed: "),
-    ],
-)
-def test_each_end_of_a_pipe_that_fails_is_told(
-    tmp_path: Path, source: tuple[str, ...], reader: tuple[str, ...], told: str
-) -> None:
-    taking = taken_to(tmp_path / "a.mp4", *reader)
-    with pytest.raises(ChildFailedError, match=f"^{told}"):
-        list(isolate.encode_audio_into(find(None), source, taking, workers=1))
 
 
 def test_a_worker_runs_the_installed_avpipe_and_not_the_current_folder(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -46,34 +44,23 @@ def render(
     require_space(output.parent, _least_bytes(plan))
     with told_when_full(output.parent), workspace(output) as folder:
         made = folder / "output.mp4"
-        ready = yield from _prepare(plan, ffmpeg, folder, workers)
-        (found, method) = yield from _write(plan, ffmpeg, ready, made)
+        (prepared, levels) = yield from _prepare(plan, ffmpeg, folder, workers)
+        (found, method) = yield from _write(plan, ffmpeg, prepared, made)
         checks = (*checks_of_plan(plan, found), *_sync_checks(plan, made, ffmpeg, workers))
-        checks += (*_size_checks(plan, made, method), *ready.levels)
+        checks += (*_size_checks(plan, made, method), *levels)
         require_passed(checks)
         yield Progress(stage="verify", done=1.0)
         publish(made, output, overwrite=overwrite)
     yield checks
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Ready:
-    """What was made before the output is."""
-
-    prepared: graph.Prepared
-    levels: tuple[Check, ...] = ()
-    """Of the sound's loudness."""
-    sound: SoundJob | None = None
-    """What is encoded while the output is made, into the pipe that it is read from."""
-
-
 def _write(
-    plan: Plan, ffmpeg: Ffmpeg, ready: _Ready, made: Path
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
 ) -> Generator[Progress, None, tuple[Measured, Method]]:
     """Make the file and measure it; gives how it was held under a size, too."""
     decode_s = COPIED_DECODE_S if plan.video is Action.COPY else DECODE_S
     with (
-        _writing(plan, ffmpeg, ready, made) as updates,
+        _writing(plan, ffmpeg, prepared, made) as updates,
         _measurer(plan, str(made), decode_s) as measure,
     ):
         method = yield from updates
@@ -87,10 +74,9 @@ def _write(
 
 @contextmanager
 def _writing(
-    plan: Plan, ffmpeg: Ffmpeg, ready: _Ready, made: Path
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
 ) -> Iterator[Generator[Progress, None, Method]]:
     """What makes the file; a single ffmpeg is started now."""
-    prepared = ready.prepared
     if plan.fit is not None and plan.video is Action.ENCODE:
         from avpipe.render.fitting import write_fitted  # only where a size is asked for
 
@@ -98,9 +84,6 @@ def _writing(
         return
     arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
     stall_s = isolate.patience_s(plan.output.estimated_bytes)
-    if ready.sound is not None:
-        yield _at_once(ready.sound.encode_into(arguments, stall_s=stall_s))
-        return
     with running(ffmpeg, arguments, "making the video", stall_s=stall_s) as written:
         yield _at_once(paced("video", plan.output.duration_s, written))
 
@@ -144,7 +127,7 @@ def _measurer(
 
 def _prepare(
     plan: Plan, ffmpeg: Ffmpeg, folder: Path, workers: int
-) -> Generator[Progress, None, _Ready]:
+) -> Generator[Progress, None, tuple[graph.Prepared, tuple[Check, ...]]]:
     picture = None
     if plan.inputs.video.picture is not None:
         picture = str(folder / "picture.mov")
@@ -167,23 +150,13 @@ def _prepare(
                 duration_s=plan.output.duration_s,
                 bit_rate=plan.recipe.audio_bit_rate,
             )
-            if _is_read_meanwhile(plan):
-                return _Ready(
-                    prepared=graph.Prepared(picture=picture, tracks=(isolate.ENCODED,)), sound=sound
-                )
             if loudness is None:
                 yield from sound.encode()
             else:
                 metered = graph.meter_arguments(plan.recipe, track)
                 levels += yield from encode_at(loudness, metered, sound)
             tracks.append(target)
-    return _Ready(prepared=graph.Prepared(picture=picture, tracks=tuple(tracks)), levels=levels)
-
-
-def _is_read_meanwhile(plan: Plan) -> bool:
-    """Whether the one encoded track is put beside a copied picture while it is encoded."""
-    alone = plan.video is Action.COPY and plan.recipe.audio_tracks == 1
-    return alone and plan.fit is None and plan.loudness_lufs is None and sys.platform != "win32"
+    return graph.Prepared(picture=picture, tracks=tuple(tracks)), levels
 
 
 def _least_bytes(plan: Plan) -> int:

@@ -47,26 +47,7 @@ class SoundJob:
         samples = isolate.encode_audio(
             self.ffmpeg, arguments, self.target, workers=self.workers, bit_rate=self.bit_rate
         )
-        yield from self._paced(samples)
-
-    def encode_into(self, reader: Sequence[str], *, stall_s: float) -> Iterator[Progress]:
-        """Encode it into a pipe, while another ffmpeg takes it from there (`isolate.ENCODED`).
-
-        Raises ChildFailedError or StalledError, of either.
-        """
-        samples = isolate.encode_audio_into(
-            self.ffmpeg,
-            self.arguments(UNCHANGED),
-            reader,
-            workers=self.workers,
-            bit_rate=self.bit_rate,
-            stall_s=stall_s,
-        )
-        yield from self._paced(samples)
-        yield Progress(stage="video", done=1.0)
-
-    def _paced(self, samples: Iterator[int]) -> Iterator[Progress]:
-        return paced("audio", self.duration_s, (done / AUDIO_RATE for done in samples))
+        yield from paced("audio", self.duration_s, (done / AUDIO_RATE for done in samples))
 
 
 def encode_at(
