@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from types import TracebackType
 
 from avpipe import jsonform
 from avpipe.errors import AvpipeError, RequestError
@@ -94,12 +93,7 @@ class Projects:
     def __enter__(self) -> Projects:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._turn:
             self._db.close()
 

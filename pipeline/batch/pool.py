@@ -8,7 +8,6 @@ import queue
 import threading
 from collections import deque
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol
 
 from avpipe.batch.tasks import Result, Task
@@ -124,12 +123,7 @@ class LocalPool:
     def __enter__(self) -> LocalPool:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # All are told to end before any is waited for.
         for worker in self._workers.values():
             worker.dismiss()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +57,5 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
