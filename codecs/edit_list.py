@@ -6,21 +6,12 @@ file: the edit list is what says where the picture ends.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO
 
+from avpipe.codecs.mp4_boxes import Box, BoxError, boxes_of
 from avpipe.errors import RenderError
-
-
-@dataclass(frozen=True, slots=True)
-class _Box:
-    kind: bytes
-    start: int
-    """Where its content begins in the file."""
-    end: int
 
 
 def end_tracks_at(path: str, duration: Fraction) -> None:
@@ -44,7 +35,7 @@ def end_tracks_at(path: str, duration: Fraction) -> None:
         _lower(file, header.start + place + 4, width, end)
 
 
-def _end_track(file: BinaryIO, track: _Box, end: int) -> None:
+def _end_track(file: BinaryIO, track: Box, end: int) -> None:
     parts = list(_boxes(file, track.start, track.end))
     header = next(box for box in parts if box.kind == b"tkhd")
     # tkhd: version and flags, creation, modification, track id, reserved, duration
@@ -56,7 +47,7 @@ def _end_track(file: BinaryIO, track: _Box, end: int) -> None:
                 _end_edits(file, table, end)
 
 
-def _end_edits(file: BinaryIO, table: _Box, end: int) -> None:
+def _end_edits(file: BinaryIO, table: Box, end: int) -> None:
     # elst: version and flags, count, then for each edit its duration, media time and rate
     width = 4 if _version(file, table) == 0 else 8
     left = end
@@ -66,23 +57,14 @@ def _end_edits(file: BinaryIO, table: _Box, end: int) -> None:
         left -= _number(file, place, width)
 
 
-def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[_Box]:
-    while start + 8 <= end:
-        file.seek(start)
-        (size, kind) = struct.unpack(">I4s", file.read(8))
-        content = start + 8
-        if size == 1:
-            size = int.from_bytes(file.read(8))
-            content += 8
-        elif size == 0:
-            size = end - start
-        if size < content - start:
-            raise RenderError("the output's index is damaged")
-        yield _Box(kind, content, start + size)
-        start += size
+def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
+    try:
+        yield from boxes_of(file, start, end)
+    except BoxError as error:
+        raise RenderError(f"the output's index is damaged: {error}") from error
 
 
-def _version(file: BinaryIO, box: _Box) -> int:
+def _version(file: BinaryIO, box: Box) -> int:
     return _number(file, box.start, 1)
 
 

@@ -18,23 +18,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 """How long anything here may take before the test fails; it never comes to that."""
 STARTS = ("--sync", "start")
 """For merges whose sound is placed by its start: no content is read."""
 PREFIXES = ("error: ", "hint: ", "note: ", "warning: ")
 HOOK = """
 import os, sys
-task = os.environ.get("TEST_HOOK_TASK")
-if task and "avpipe.codecs.worker" in sys.orig_argv:
+(task, name) = (os.environ.get("TEST_HOOK_TASK"), os.environ.get("TEST_HOOK_OPEN"))
+if name or (task and "avpipe.codecs.worker" in sys.orig_argv):
     met = []
+    def is_there(event, arguments):
+        if event == "open" and name:
+            return str(arguments[0]).endswith(name) and str(arguments[1]).startswith("w")
+        return event == "import" and arguments[0] == f"avpipe.codecs.{task}"
     def hook(event, arguments):
-        if event == "import" and arguments[0] == f"avpipe.codecs.{task}" and not met:
-            met.append(task)
+        if not met and is_there(event, arguments):
+            met.append(event)
             exec(os.environ["TEST_HOOK"])
     sys.addaudithook(hook)
 """
-"""A `sitecustomize`: a worker runs the code in TEST_HOOK before it first does TEST_HOOK_TASK."""
+"""A `sitecustomize`: the code in TEST_HOOK is run by a worker before it first does TEST_HOOK_TASK,
+or by whoever is about to write a file whose name ends in TEST_HOOK_OPEN."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,16 +118,27 @@ class CommandLine:
 
     def __call__(self, *arguments: str | bytes | Path) -> Ran:
         """Run a command to its end."""
-        process = self.start(*arguments)
-        (out, err) = process.communicate(timeout=LIMIT_S)
+        with self.start(*arguments) as process:
+            try:
+                (out, err) = process.communicate(timeout=LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()  # else it, or its pipes, would fail a later test
+                raise
         return Ran(code=process.returncode, out=out, err=err)
 
     def hooked(self, task: str, code: str) -> CommandLine:
         """The same where the workers that do `task` first run some Python."""
+        return self._hooked(TEST_HOOK_TASK=task, TEST_HOOK=code)
+
+    def hooked_at(self, name: str, code: str) -> CommandLine:
+        """The same where some Python is run before a file of that name is written."""
+        return self._hooked(TEST_HOOK_OPEN=name, TEST_HOOK=code)
+
+    def _hooked(self, **hook: str) -> CommandLine:
         place = self.folder.parent / f"hook-{self.folder.name}"
         place.mkdir(exist_ok=True)
         (place / "sitecustomize.py").write_text(HOOK)
-        return self.with_env(PYTHONPATH=str(place), TEST_HOOK_TASK=task, TEST_HOOK=code)
+        return self.with_env(PYTHONPATH=str(place), **hook)
 
     def assert_alone(self) -> None:
         """None of the processes is left that were started here, or is about to end."""

@@ -18,7 +18,7 @@ from avpipe.errors import OutputExistsError
 from avpipe.render import workspace as workspaces
 from avpipe.render.workspace import PREFIX, publish, workspace
 
-STAGES = ("probe", "sync", "sound", "aac", "video", "measure")
+STAGES = ("probe", "sync", "sound", "aac", "video", "join", "measure")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
 WORDS = {130: "error: interrupted\n", 143: "error: terminated\n", 129: "error: terminated\n"}
@@ -28,6 +28,7 @@ WORDS = {130: "error: interrupted\n", 143: "error: terminated\n", 129: "error: t
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("media")
     make_video(folder / "video.mp4", size=(160, 90), frames=30, flashes=())
+    ffmpeg("-i", folder / "video.mp4", "-c", "copy", folder / "video.mkv")  # ffmpeg copies this
     make_audio(folder / "sound.wav", duration=1, tone_hz=440)
     return folder
 
@@ -43,6 +44,8 @@ def held_at(stage: str, avpipe: CommandLine, gate: Gate) -> CommandLine:
         passed = f'case "$*" in *f32le*) exec "{imageio_ffmpeg.get_ffmpeg_exe()}" "$@";; esac'
         fake = gate.ffmpeg(gate.ready.parent, first=passed if stage == "video" else "")
         return avpipe.with_env(AVPIPE_FFMPEG=str(fake))
+    if stage == "join":
+        return avpipe.hooked_at("output.mp4", gate.python)
     return avpipe.hooked(stage, gate.python)
 
 
@@ -51,7 +54,8 @@ def stop_at(
 ) -> tuple[int, str, str]:
     """Start a merge, end it by a signal at a stage; gives its exit code and what it printed."""
     gate = Gate.make(avpipe.folder.parent / "gate")
-    arguments = (media / "video.mp4", media / "sound.wav", "-o", "out.mp4", "--json", *options)
+    video = media / ("video.mkv" if stage == "video" else "video.mp4")
+    arguments = (video, media / "sound.wav", "-o", "out.mp4", "--json", *options)
     held = held_at(stage, avpipe, gate)
     process = held.start("merge", *(() if stage == "sync" else STARTS), *arguments)
     gate.wait()
@@ -233,17 +237,18 @@ def test_a_disk_that_runs_full_while_the_video_is_made(
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("task", ["aac", "measure"])
-def test_a_disk_that_others_fill(task: str, avpipe: CommandLine, media: Path, disk: Path) -> None:
-    """Full while the sound is encoded; and when all is written it does no harm any more."""
+@pytest.mark.parametrize("stage", ["aac", "join", "measure"])
+def test_a_disk_that_others_fill(stage: str, avpipe: CommandLine, media: Path, disk: Path) -> None:
+    """Full while the output is made; and when all is written it does no harm any more."""
     fill = f"open({str(disk / 'theirs')!r}, 'wb', 0).write(bytes(1 << 22))"
-    held = avpipe.hooked(task, f"try: {fill}\nexcept OSError: pass")
+    code = f"try: {fill}\nexcept OSError: pass"
+    held = avpipe.hooked_at("output.mp4", code) if stage == "join" else avpipe.hooked(stage, code)
     try:
         with small_disk(disk, "1m"):
             ran = held(
                 "merge", *STARTS, media / "video.mp4", media / "sound.wav", "-o", disk / "out.mp4"
             )
-            if task == "measure":
+            if stage == "measure":
                 assert (ran.code, names(disk)) == (0, {"out.mp4", "theirs"})
             else:
                 assert (ran.code, ran.error) == (1, f"the disk is full: {disk}")
@@ -303,7 +308,7 @@ mv "$path.mp4" "$path"
 """
     program = write_program(avpipe.folder.parent / "bin" / "ffmpeg", script)
     ran = avpipe.with_env(AVPIPE_FFMPEG=str(program))(
-        "merge", *STARTS, media / "video.mp4", media / "video.mp4", "-o", "out.mp4"
+        "merge", *STARTS, media / "video.mkv", media / "video.mp4", "-o", "out.mp4"
     )
     assert ran.code == 1
     assert ran.error.startswith("the output is not what was planned: video_packets is ")

@@ -11,6 +11,7 @@ from avpipe.codecs import graph, isolate
 from avpipe.codecs.edit_list import end_tracks_at
 from avpipe.codecs.ffmpeg import Ffmpeg, running
 from avpipe.codecs.measure import Measured
+from avpipe.codecs.mp4_join import Join, join_of, write_join
 from avpipe.codecs.standby import let_go
 from avpipe.errors import RenderError
 from avpipe.media import AlignmentMethod
@@ -59,9 +60,10 @@ def _write(
 ) -> Generator[Progress, None, tuple[Measured, Method]]:
     """Make the file and measure it; gives how it was held under a size, too."""
     decode_s = COPIED_DECODE_S if plan.video is Action.COPY else DECODE_S
+    join = join_of(plan.recipe, prepared.tracks)
     with (
-        _writing(plan, ffmpeg, prepared, made) as updates,
-        _measurer(plan, str(made), decode_s) as measure,
+        _writing(plan, ffmpeg, prepared, made, join) as updates,
+        _measurer(plan, str(made), decode_s, join) as measure,
     ):
         method = yield from updates
         if not made.is_file():
@@ -74,9 +76,12 @@ def _write(
 
 @contextmanager
 def _writing(
-    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path, join: Join | None
 ) -> Iterator[Generator[Progress, None, Method]]:
     """What makes the file; a single ffmpeg is started now."""
+    if join is not None:
+        yield _at_once(paced("video", plan.output.duration_s, write_join(join, str(made))))
+        return
     if plan.fit is not None and plan.video is Action.ENCODE:
         from avpipe.render.fitting import write_fitted  # only where a size is asked for
 
@@ -116,10 +121,10 @@ def _size_checks(plan: Plan, made: Path, method: Method) -> tuple[Check, ...]:
 
 
 def _measurer(
-    plan: Plan, made: str, decode_s: float
+    plan: Plan, made: str, decode_s: float, join: Join | None
 ) -> AbstractContextManager[Callable[[], Measured]]:
     """What measures the file, started now; where ffmpeg's index needs the memory, only later."""
-    if (plan.inputs.video.video[0].packets or 0) <= MANY_PACKETS:
+    if join is not None or (plan.inputs.video.video[0].packets or 0) <= MANY_PACKETS:
         return isolate.ready_measurer(made, decode_s=decode_s)
     let_go()
     return nullcontext(partial(isolate.measure_file, made, decode_s=decode_s))

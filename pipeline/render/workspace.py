@@ -83,9 +83,11 @@ def flushing(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def told_when_full(folder: Path) -> Iterator[None]:
-    """A child that failed for want of room there raises DiskFullError."""
+    """What failed for want of room there raises DiskFullError, and names that folder."""
     try:
         yield
+    except DiskFullError as error:
+        raise DiskFullError(f"the disk is full: {folder}") from error
     except ChildFailedError as error:
         if is_out_of_space(error):
             raise DiskFullError(f"the disk is full: {folder}") from error

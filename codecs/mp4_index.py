@@ -1,0 +1,229 @@
+"""The index of an MP4 that holds a copied picture and finished sound (ISO 14496-12, 8)."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from avpipe.codecs.mp4_boxes import box, full_box
+from avpipe.codecs.mp4_track import Mp4Track, Runs
+
+FILE_TYPE = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
+PICTURE = b"vide"
+UNITY = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+"""The matrix that turns nothing."""
+TEXTS = {
+    "title": b"\xa9nam",
+    "artist": b"\xa9ART",
+    "album_artist": b"aART",
+    "composer": b"\xa9wrt",
+    "album": b"\xa9alb",
+    "date": b"\xa9day",
+    "comment": b"\xa9cmt",
+    "genre": b"\xa9gen",
+    "copyright": b"cprt",
+    "grouping": b"\xa9grp",
+    "lyrics": b"\xa9lyr",
+    "description": b"desc",
+    "synopsis": b"ldes",
+    "show": b"tvsh",
+    "episode_id": b"tven",
+    "network": b"tvnn",
+    "keywords": b"keyw",
+}
+"""The tags that are kept, by ffmpeg's names; it keeps the same ones."""
+ENGLISH = 0x15C7
+"""The language of a text that is none."""
+_WIDE = 1 << 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexedTrack:
+    """A track as the index of the output tells it."""
+
+    source: Mp4Track
+    samples: int
+    """How many of the source's, from its first on."""
+    duration: int
+    """How long it is shown or heard, in ticks of the whole."""
+    length: int
+    """The same by its decoding times, in ticks of the track, from its first sample on."""
+    chunks: Sequence[int]
+    """How many samples each chunk holds."""
+    places: Sequence[int]
+    """Where the chunks begin in the file."""
+    is_default: bool
+    """Whether it is what players take of its kind."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Labels:
+    """What the index tells of the whole beside its tracks."""
+
+    created: int
+    """In seconds since 1904."""
+    texts: Mapping[str, str]
+    """By ffmpeg's names; those that are neither in `TEXTS` nor `location` are left out."""
+
+
+def movie_box(tracks: Sequence[IndexedTrack], labels: Labels, *, scale: int) -> bytes:
+    """The index: `moov`. `scale` is how many ticks a second has for the whole."""
+    duration = max(track.duration for track in tracks)
+    version = int(max(duration, labels.created) >= _WIDE)
+    created = labels.created
+    header = full_box(
+        b"mvhd",
+        struct.pack(">QQIQ" if version else ">IIII", created, created, scale, duration),
+        struct.pack(">IHH8x", 0x10000, 0x100, 0),
+        UNITY,
+        struct.pack(">24xI", len(tracks) + 1),
+        version=version,
+    )
+    return box(
+        b"moov",
+        header,
+        *(_track_box(track, number, created) for number, track in enumerate(tracks, 1)),
+        _text_box(labels.texts),
+    )
+
+
+def _track_box(track: IndexedTrack, number: int, created: int) -> bytes:
+    is_picture = track.source.handler == PICTURE
+    wide = int(max(track.duration, created) >= _WIDE)
+    header = full_box(
+        b"tkhd",
+        struct.pack(">QQI4xQ" if wide else ">III4xI", created, created, number, track.duration),
+        struct.pack(">8xhhh2x", 0, 0 if is_picture else 1, 0 if is_picture else 0x100),
+        track.source.shape if is_picture else UNITY + bytes(8),
+        version=wide,
+        flags=3 if track.is_default else 2,
+    )
+    wide = int(track.duration >= _WIDE)
+    edit = full_box(
+        b"elst",
+        struct.pack(">I", 1),
+        struct.pack(">Qqhh" if wide else ">Iihh", track.duration, track.source.media_time, 1, 0),
+        version=wide,
+    )
+    return box(b"trak", header, box(b"edts", edit), _media_box(track, created))
+
+
+def _media_box(track: IndexedTrack, created: int) -> bytes:
+    source = track.source
+    is_picture = source.handler == PICTURE
+    wide = int(max(track.length, created) >= _WIDE)
+    header = full_box(
+        b"mdhd",
+        struct.pack(
+            ">QQIQHH" if wide else ">IIIIHH",
+            created,
+            created,
+            source.scale,
+            track.length,
+            source.language,
+            0,
+        ),
+        version=wide,
+    )
+    name = b"VideoHandler\0" if is_picture else b"SoundHandler\0"
+    handler = full_box(b"hdlr", struct.pack(">4x4s12x", source.handler), name)
+    kind = full_box(b"vmhd", bytes(8), flags=1) if is_picture else full_box(b"smhd", bytes(4))
+    places = box(b"dinf", full_box(b"dref", struct.pack(">I", 1), full_box(b"url ", flags=1)))
+    return box(b"mdia", header, handler, box(b"minf", kind, places, _sample_tables(track)))
+
+
+def _sample_tables(track: IndexedTrack) -> bytes:
+    (source, count) = (track.source, track.samples)
+    tables = [
+        full_box(b"stsd", struct.pack(">I", 1), source.entry),
+        _runs_box(b"stts", _lasting(first_runs(source.deltas, count), track.length)),
+    ]
+    if source.keys is not None:
+        tables.append(box(b"stss", bytes(source.keys)))
+    if source.shifts:
+        shifts = first_runs(source.shifts, count)
+        signed = any(shift < 0 for _, shift in shifts)
+        tables.append(_runs_box(b"ctts", shifts, signed=signed))
+    wide = max(track.places) >= _WIDE
+    tables += [
+        _chunks_box(track.chunks),
+        full_box(b"stsz", struct.pack(">II", 0, count), _big_endian("I", source.sizes[:count])),
+        full_box(
+            b"co64" if wide else b"stco",
+            struct.pack(">I", len(track.places)),
+            _big_endian("Q" if wide else "I", track.places),
+        ),
+    ]
+    if source.handler != PICTURE:
+        tables += _warming_up(count)
+    return box(b"stbl", *tables)
+
+
+def first_runs(runs: Runs, count: int) -> Runs:
+    """The runs of the first `count` samples."""
+    found = []
+    for size, value in runs:
+        if count <= 0:
+            break
+        found.append((min(size, count), value))
+        count -= size
+    return tuple(found)
+
+
+def _lasting(deltas: Runs, length: int) -> Runs:
+    """The same with the last sample lasting as long as makes them `length` ticks together."""
+    (*before, (count, delta)) = deltas
+    more = length - sum(size * each for size, each in deltas)
+    if not more:
+        return deltas
+    if count > 1:
+        before.append((count - 1, delta))
+    return (*before, (1, delta + more))
+
+
+def _runs_box(kind: bytes, runs: Runs, *, signed: bool = False) -> bytes:
+    values = array("i" if signed else "I", [number for run in runs for number in run])
+    rows = struct.pack(">I", len(runs))
+    return full_box(kind, rows, _big_endian(values.typecode, values), version=int(signed))
+
+
+def _chunks_box(chunks: Sequence[int]) -> bytes:
+    rows = []
+    first = 1
+    for size, run in groupby(chunks):
+        rows.append(struct.pack(">III", first, size, 1))
+        first += len(list(run))
+    return full_box(b"stsc", struct.pack(">I", len(rows)), *rows)
+
+
+def _warming_up(count: int) -> list[bytes]:
+    """That a decoder of AAC has to decode one packet before the one that is wanted."""
+    roll = struct.pack(">4sIIh", b"roll", 2, 1, -1)
+    which = struct.pack(">4sIII", b"roll", 1, count, 1)
+    return [full_box(b"sgpd", roll, version=1), full_box(b"sbgp", which)]
+
+
+def _text_box(texts: Mapping[str, str]) -> bytes:
+    items = [
+        box(TEXTS[name], box(b"data", struct.pack(">II", 1, 0), text.encode(errors="replace")))
+        for name, text in texts.items()
+        if name in TEXTS
+    ]
+    found = []
+    if items:
+        handler = full_box(b"hdlr", struct.pack(">4x4s4s9x", b"mdir", b"appl"))
+        found.append(full_box(b"meta", handler, box(b"ilst", *items)))
+    if place := texts.get("location", "").encode(errors="replace"):
+        found.append(box(b"\xa9xyz", struct.pack(">HH", len(place), ENGLISH), place))
+    return box(b"udta", *found) if found else b""
+
+
+def _big_endian(kind: str, numbers: Sequence[int]) -> bytes:
+    found = array(kind, numbers)
+    if sys.byteorder == "little":
+        found.byteswap()
+    return found.tobytes()

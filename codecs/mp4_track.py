@@ -1,0 +1,327 @@
+"""One track of an MP4's index: where its samples lie and when each is shown (ISO 14496-12, 8).
+
+"Sample" is that standard's word for a packet: a frame of the picture, 1024 samples of sound.
+Only what needs no interpretation is read; of anything else BoxError is raised, and ffmpeg, which
+knows all forms, does the work.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+from avpipe.codecs.mp4_boxes import BoxError, boxes_in, boxes_of
+
+MOST_INDEX_BYTES = 512 * 1024 * 1024
+"""Of an index that is read: a day of 60 frames a second has 100 MB."""
+MOST_SAMPLES = 1 << 25
+"""Of a track: a day of 60 frames a second has five million."""
+REORDERED = 64
+"""Among so many samples the one that is shown first, or last, is looked for: H.264 holds 16."""
+Runs = tuple[tuple[int, int], ...]
+"""How many samples in a row have which value."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Movie:
+    """What an MP4's index says of the whole."""
+
+    path: str
+    scale: int
+    """Ticks a second of the times of the whole."""
+    created: int
+    """In seconds since 1904; 0 where it is not told."""
+    tracks: tuple[memoryview, ...]
+    """The contents of the `trak` boxes, in their order, which is that of ffmpeg's streams."""
+    texts: memoryview | None
+    """The content of `udta`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mp4Track:
+    """One track, as its index tells it."""
+
+    path: str
+    handler: bytes
+    """`vide` or `soun`."""
+    scale: int
+    """Ticks a second."""
+    language: int
+    """Three letters in 15 bits."""
+    shape: bytes
+    """The matrix, width and height of `tkhd`: how the picture is turned."""
+    entry: bytes
+    """The one sample entry of `stsd`: what the decoder is told."""
+    deltas: Runs
+    """How long samples last, in ticks, in the order of decoding."""
+    shifts: Runs
+    """How much later than decoded they are shown, in ticks; empty where no frame is reordered."""
+    keys: memoryview | None
+    """The content of `stss`; None where every sample is a key frame."""
+    sizes: array[int]
+    """In bytes."""
+    places: array[int]
+    """Where the chunks begin in the file."""
+    chunks: Runs
+    """(how many chunks in a row, how many samples each)."""
+    media_time: int
+    """The tick that is shown first, by the edit list."""
+
+    @property
+    def ticks(self) -> int:
+        """How long it lasts by its decoding times."""
+        return sum(count * delta for count, delta in self.deltas)
+
+    @property
+    def shown_until(self) -> int:
+        """When the last of its samples has been shown, in ticks."""
+        count = len(self.sizes)
+        return max(at + length for at, length in _shown(self, max(0, count - REORDERED), count))
+
+    @property
+    def shown_from(self) -> int:
+        """When the first of its samples is shown, in ticks."""
+        return min(at for at, _ in _shown(self, 0, min(REORDERED, len(self.sizes))))
+
+
+def read_movie(path: str) -> Movie:
+    """Read the index of an MP4. Raises BoxError where it is of another form, OSError."""
+    with Path(path).open("rb") as file:
+        size = file.seek(0, 2)
+        found = [box for box in boxes_of(file, 0, size) if box.kind == b"moov"]
+        if len(found) != 1 or found[0].end > size:
+            raise BoxError("it has not one index")
+        if found[0].end - found[0].start > MOST_INDEX_BYTES:
+            raise BoxError("its index is too large")
+        parts = list(boxes_in(_content(file, found[0].start, found[0].end)))
+    if {b"mvex", b"cmov"} & {kind for kind, _ in parts}:
+        raise BoxError("its index is in parts, or compressed")
+    header = _only(parts, b"mvhd")
+    (created, scale) = (4, 12) if header[0] == 0 else (4, 20)
+    width = 4 if header[0] == 0 else 8
+    return Movie(
+        path=path,
+        scale=_positive(_number(header, scale, 4)),
+        created=_number(header, created, width),
+        tracks=tuple(content for kind, content in parts if kind == b"trak"),
+        texts=next((content for kind, content in parts if kind == b"udta"), None),
+    )
+
+
+def read_track(movie: Movie, number: int) -> Mp4Track:
+    """Read the track of that number. Raises BoxError where it is of a form not read here."""
+    if number >= len(movie.tracks):
+        raise BoxError("there is no such track")
+    parts = list(boxes_in(movie.tracks[number]))
+    media = list(boxes_in(_only(parts, b"mdia")))
+    inner = list(boxes_in(_only(media, b"minf")))
+    _require_own_data(_only(list(boxes_in(_only(inner, b"dinf"))), b"dref"))
+    table = list(boxes_in(_only(inner, b"stbl")))
+    if {b"stz2", b"stps"} & {kind for kind, _ in table}:
+        raise BoxError("its table of samples is of an unusual form")
+    header = _only(parts, b"tkhd")
+    timing = _only(media, b"mdhd")
+    (scale, language) = (12, 20) if timing[0] == 0 else (20, 32)
+    sizes = _sizes(_only(table, b"stsz"))
+    places = _places(table)
+    (sizes_count, deltas) = (len(sizes), _runs(_only(table, b"stts"), ">II"))
+    if sum(count for count, _ in deltas) != sizes_count:
+        raise BoxError("its samples have not all a time")
+    return Mp4Track(
+        path=movie.path,
+        handler=bytes(_only(media, b"hdlr")[8:12]),
+        scale=_positive(_number(timing, scale, 4)),
+        language=_number(timing, language, 2),
+        shape=bytes(header[40:84] if header[0] == 0 else header[52:96]),
+        entry=_entry(_only(table, b"stsd")),
+        deltas=deltas,
+        shifts=_shifts(table, sizes_count),
+        keys=next((content for kind, content in table if kind == b"stss"), None),
+        sizes=sizes,
+        places=places,
+        chunks=_chunks(_only(table, b"stsc"), len(places), sizes_count),
+        media_time=_media_time([content for kind, content in parts if kind == b"edts"]),
+    )
+
+
+def sample_ends(track: Mp4Track) -> array[int]:
+    """How many bytes the samples before each one have, and all of them."""
+    return array("Q", accumulate(track.sizes, initial=0))
+
+
+def spans_of(
+    track: Mp4Track, ends: array[int], bounds: Sequence[int]
+) -> Iterator[list[tuple[int, int]]]:
+    """Where the samples from one bound to the next lie: (place, bytes), neighbours joined.
+
+    `ends` are those of `sample_ends`.
+    """
+    chunks = _chunk_starts(track)
+    (place, first, behind) = next(chunks)
+    for begin, end in pairwise(bounds):
+        found: list[tuple[int, int]] = []
+        while begin < end:
+            while begin >= behind:
+                (place, first, behind) = next(chunks)
+            until = min(behind, end)
+            at = place + ends[begin] - ends[first]
+            size = ends[until] - ends[begin]
+            if found and sum(found[-1]) == at:
+                found[-1] = (found[-1][0], found[-1][1] + size)
+            else:
+                found.append((at, size))
+            begin = until
+        yield found
+
+
+def _chunk_starts(track: Mp4Track) -> Iterator[tuple[int, int, int]]:
+    """For each chunk its place, its first sample and the one behind its last."""
+    chunk = sample = 0
+    for count, samples in track.chunks:
+        for _ in range(count):
+            yield track.places[chunk], sample, sample + samples
+            chunk += 1
+            sample += samples
+
+
+def _shown(track: Mp4Track, first: int, end: int) -> Iterator[tuple[int, int]]:
+    """When each of some samples is shown and for how long, in ticks."""
+    late = _spread(track.shifts, first)
+    decoded = number = 0
+    for count, delta in track.deltas:
+        skipped = min(max(first - number, 0), count)
+        decoded += skipped * delta
+        number += skipped
+        for _ in range(min(count - skipped, end - number)):
+            yield decoded + next(late, 0), delta
+            decoded += delta
+            number += 1
+
+
+def _spread(runs: Runs, first: int) -> Iterator[int]:
+    """The values of samples from `first` on, one by one."""
+    for count, value in runs:
+        skipped = min(first, count)
+        first -= skipped
+        for _ in range(count - skipped):
+            yield value
+
+
+def _content(file: BinaryIO, start: int, end: int) -> memoryview:
+    file.seek(start)
+    return memoryview(file.read(end - start))
+
+
+def _only(parts: Sequence[tuple[bytes, memoryview]], kind: bytes) -> memoryview:
+    found = [content for name, content in parts if name == kind]
+    if len(found) != 1 or len(found[0]) < 8:
+        raise BoxError(f"it has no box {kind.decode('latin-1')}, or several, or an empty one")
+    return found[0]
+
+
+def _number(content: memoryview, place: int, width: int) -> int:
+    if place + width > len(content):
+        raise BoxError("a box is too short")
+    return int.from_bytes(content[place : place + width])
+
+
+def _positive(number: int) -> int:
+    if number <= 0:
+        raise BoxError("it has a clock of no ticks")
+    return number
+
+
+def _rows(content: memoryview, form: str) -> Iterator[tuple[int, ...]]:
+    """The rows of a table that tells how many it has."""
+    count = _number(content, 4, 4)
+    size = struct.calcsize(form)
+    if 8 + count * size > len(content):
+        raise BoxError("a table is cut off")
+    return struct.iter_unpack(form, content[8 : 8 + count * size])
+
+
+def _runs(content: memoryview, form: str) -> Runs:
+    return tuple((count, value) for count, value in _rows(content, form) if count)
+
+
+def _shifts(table: Sequence[tuple[bytes, memoryview]], count: int) -> Runs:
+    if not any(kind == b"ctts" for kind, _ in table):
+        return ()
+    # Signed in version 1; QuickTime writes negative ones in version 0 too.
+    found = _runs(_only(table, b"ctts"), ">Ii")
+    if sum(number for number, _ in found) != count:
+        raise BoxError("its samples are not all told when they are shown")
+    return found
+
+
+def _native(kind: str, content: memoryview) -> array[int]:
+    """Big-endian numbers."""
+    numbers = array(kind, bytes(content))
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
+
+
+def _sizes(content: memoryview) -> array[int]:
+    (each, count) = (_number(content, 4, 4), _number(content, 8, 4))
+    if not 0 < count <= MOST_SAMPLES:
+        raise BoxError("it has no samples, or too many")
+    if each:
+        return array("I", [each]) * count
+    if 12 + 4 * count > len(content):
+        raise BoxError("its table of sizes is cut off")
+    return _native("I", content[12 : 12 + 4 * count])
+
+
+def _places(table: Sequence[tuple[bytes, memoryview]]) -> array[int]:
+    wide = any(kind == b"co64" for kind, _ in table)
+    content = _only(table, b"co64" if wide else b"stco")
+    (count, width) = (_number(content, 4, 4), 8 if wide else 4)
+    if 8 + width * count > len(content):
+        raise BoxError("its table of places is cut off")
+    return _native("Q" if wide else "I", content[8 : 8 + width * count])
+
+
+def _chunks(content: memoryview, chunks: int, samples: int) -> Runs:
+    rows = list(_rows(content, ">III"))
+    if not rows or rows[0][0] != 1 or any(entry != 1 for _, _, entry in rows):
+        raise BoxError("its chunks are of several kinds")
+    bounds = [first for first, _, _ in rows] + [chunks + 1]
+    counts = [after - first for first, after in pairwise(bounds)]
+    found = tuple((count, size) for count, (_, size, _) in zip(counts, rows, strict=True) if count)
+    if min(counts) < 0 or sum(count * size for count, size in found) != samples:
+        raise BoxError("its chunks do not hold its samples")
+    return found
+
+
+def _entry(content: memoryview) -> bytes:
+    if _number(content, 4, 4) != 1:
+        raise BoxError("it has not one form throughout")
+    return bytes(content[8 : 8 + _number(content, 8, 4)])
+
+
+def _media_time(edits: Sequence[memoryview]) -> int:
+    """The first tick shown, where the track is shown from there on in one piece."""
+    if not edits:
+        return 0
+    table = _only(list(boxes_in(edits[0])), b"elst")
+    form = ">Iihh" if table[0] == 0 else ">Qqhh"
+    rows = [(time, rate, part) for _, time, rate, part in _rows(table, form)]
+    if rows and rows[0][0] == -1:  # a wait before it
+        rows = rows[1:]
+    if len(rows) != 1 or rows[0][0] < 0 or rows[0][1:] != (1, 0):
+        raise BoxError("it is cut by its edit list")
+    return rows[0][0]
+
+
+def _require_own_data(content: memoryview) -> None:
+    """Raise BoxError where samples lie in another file."""
+    entries = list(boxes_in(content[8:]))
+    if len(entries) != 1 or not _number(entries[0][1], 0, 4) & 1:
+        raise BoxError("its samples lie in another file")
