@@ -24,7 +24,8 @@ from avpipe.errors import ChildFailedError, StalledError
 from avpipe.media import MediaInfo, Problem, Severity
 from avpipe.recipe import AUDIO_BIT_RATE
 
-PROBE_STALL_S = 60.0
+PROBE_STALL_S = 180.0
+"""More than the limits in `probe`, also where other processes have the cores."""
 SLOWEST_BYTES_A_SECOND = 1e6
 """What the slowest disk and decoder take, so that a large file is not held to be a stall."""
 

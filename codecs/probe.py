@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +20,7 @@ from av.stream import Stream
 from avpipe.codecs import pictures
 from avpipe.codecs.file_length import declared_length
 from avpipe.codecs.file_problems import (
+    TOO_SLOW,
     TRUNCATED,
     Findings,
     find_absence,
@@ -35,7 +35,7 @@ from avpipe.errors import InputMissingError
 from avpipe.media import AudioStream, MediaInfo, VideoStream
 
 TIME_LIMIT_S = 45.0
-"""How long a scan may take; what was seen until then stands."""
+"""How long a scan may take; a file that takes longer is of no use, its figures would be guesses."""
 MAX_STREAMS = 100
 MAX_SIDE = 16384
 """Pixels of width or height; more is no video that anybody made on purpose."""
@@ -98,6 +98,8 @@ def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
             return _describe(blank, container, cut, time_limit_s)
     except (av.ArgumentError, av.DemuxerNotFoundError):
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
+    except av.ExitError:
+        return _failed(blank, "not_read_whole", TOO_SLOW)
     except (av.FFmpegError, ValueError) as error:
         if cut:
             return _failed(blank, "truncated", TRUNCATED)
@@ -145,8 +147,7 @@ def _describe(
     findings = Findings()
     name = container.format.name.split(",")[0]
     streams = _usable(container, findings)
-    deadline = Deadline(at=time.monotonic() + time_limit_s)
-    seen = scan(container, streams, blank.size_bytes or 0, deadline)
+    seen = scan(container, streams, blank.size_bytes or 0, Deadline(left_s=time_limit_s))
     video = _best_video([track for track in seen.tracks if track.is_video], name)
     audio = _best_audio([track for track in seen.tracks if not track.is_video], name)
     start, duration = _span((*video, *audio))

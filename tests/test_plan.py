@@ -319,6 +319,9 @@ def test_without_certainty_the_starts_are_lined_up_or_it_fails(verdict: Verdict)
     (note,) = (reason for reason in made.reasons if reason.note)
     assert note.code == "starts_lined_up"
     assert ("--offset 3.25" in note.message) is (guess is not None)
+    if guess is not None:
+        at_start = found(dataclasses.replace(doubtful, offset_s=-0.00001)).reasons
+        assert any(reason.message.endswith("--offset 0.0000") for reason in at_start)
     with pytest.raises(SyncUncertainError) as caught:
         found(doubtful, sync=Sync.REQUIRE)
     assert (caught.value.exit_code, bool(caught.value.hint)) == (6, True)
