@@ -406,6 +406,7 @@ def test_several_recordings_leave_only_their_common_gaps() -> None:
     st.floats(-300, 300),
     st.sampled_from(Fit),
 )
+@example([(10.0, 0.0), (10.0, 0.0)], 0.0, 0.0, Fit.VIDEO)  # the film ends within a cross-fade
 def test_any_pieces_make_a_plan_that_is_read_back(
     lengths: list[tuple[float, float]], offset: float, drift: float, fit: Fit
 ) -> None:
@@ -735,6 +736,8 @@ def test_hdr_is_tone_mapped_and_noted() -> None:
     assert made.encode is not None
     assert made.encode.tone_map is Hdr.HLG
     assert "tone_mapped" in {reason.code for reason in made.reasons if reason.note}
+    (sdr, hdr) = (plan(video_mode=VideoMode.ENCODE).estimates[0], made.estimates[0])
+    assert hdr.estimate_s > 2 * sdr.estimate_s
 
 
 def test_held_frames_and_lost_subtitles_are_noted() -> None:
