@@ -247,6 +247,8 @@ def test_a_name_of_two_lines_is_told_in_one(avpipe: CommandLine, media: Path) ->
         ran = avpipe(command, "silent.mp4", "two\nlines.wav")
         (note,) = (line for line in (ran.out + ran.err).splitlines() if line.startswith("note:"))
         assert said in note
+
+
 def test_a_name_that_starts_with_a_dash_needs_no_folder_before_it(avpipe: CommandLine) -> None:
     shutil.copyfile(avpipe.folder / VIDEO, avpipe.folder / "-x.mp4")
     assert avpipe("merge", *STARTS, "--", "-x.mp4", SOUND).code == 0

@@ -310,7 +310,7 @@ def test_tags_chapters_and_subtitles(tmp_path: Path, movie: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mp4", "wav"])
-def test_a_file_that_takes_too_long_gives_no_figures(tmp_path: Path, movie: Path, kind: str) -> None:
+def test_a_file_that_is_slow_to_read_has_no_figures(tmp_path: Path, movie: Path, kind: str) -> None:
     target = movie if kind == "mp4" else encode(tmp_path / "long.wav", sources=(SINE,))
     info = probe(str(target), time_limit_s=0)
     assert (info.supported, errors(info)) == (False, {"not_read_whole"})
