@@ -34,8 +34,9 @@ from avpipe.codecs.wave_content import holds_samples
 from avpipe.errors import InputMissingError
 from avpipe.media import AudioStream, MediaInfo, VideoStream
 
-TIME_LIMIT_S = 45.0
-"""How long a scan may take; a file that takes longer is of no use, its figures would be guesses."""
+TIME_LIMIT_S, SLOWEST_BYTES_A_SECOND = 45.0, 1e6
+"""How long a scan may take, and how much longer a large file. What takes longer has no figures:
+they would be guesses."""
 MAX_STREAMS = 100
 MAX_SIDE = 16384
 """Pixels of width or height; more is no video that anybody made on purpose."""
@@ -50,7 +51,7 @@ _STILL_BRANDS = frozenset((b"heic", b"heix", b"heif", b"mif1", b"msf1", b"avif",
 _PLAYLISTS = (b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"<smil")
 
 
-def probe(path: str, *, time_limit_s: float = TIME_LIMIT_S) -> MediaInfo:
+def probe(path: str, *, time_limit_s: float | None = None) -> MediaInfo:
     """What the file at `path` is. Raises InputMissingError where there is no file.
 
     A file that can't be used has `supported=False` and a problem of severity error.
@@ -69,7 +70,8 @@ def probe(path: str, *, time_limit_s: float = TIME_LIMIT_S) -> MediaInfo:
         return _failed(blank, "empty", "The file is empty: it has 0 bytes.")
     try:
         with Path(full).open("rb") as file:
-            return _look(blank, file, time_limit_s)
+            usual_s = TIME_LIMIT_S + state.st_size / SLOWEST_BYTES_A_SECOND
+            return _look(blank, file, usual_s if time_limit_s is None else time_limit_s)
     except OSError as error:
         reason = error.strerror or "unknown"
         return _failed(blank, "unreadable", f"The file can't be read: {reason.lower()}.")
