@@ -8,7 +8,8 @@ from avpipe.codecs.packet_scan import Scan
 from avpipe.codecs.packet_track import Track
 from avpipe.media import AudioStream, Problem, Severity, VideoStream
 
-TRUNCATED = "The file is cut off: its own index speaks of more than it holds."
+TRUNCATED = "The file is cut off: it holds less than it says it does."
+TOO_SLOW = "The file takes too long to read."
 _KEEPS_FLAGS = frozenset(("flv", "asf", "mxf", "mpeg"))
 """Containers where only a packet that was cut off is marked as damaged."""
 
@@ -54,7 +55,7 @@ def find_damage(findings: Findings, seen: Scan, cut: bool, container: str) -> No
     if seen.error is not None:
         findings.error("truncated", f"The file breaks off before its end ({seen.error.lower()}).")
     if seen.timed_out:
-        findings.warn("not_read_whole", "The file takes too long to read; its figures are partial.")
+        findings.error("not_read_whole", TOO_SLOW)
     if any(track.untimed for track in seen.tracks):
         findings.warn("missing_timestamps", "Parts of the file don't say when they belong.")
     elif any(track.unstamped for track in seen.tracks if track.is_video):
@@ -88,10 +89,13 @@ def find_absence(
         elif not findings.failed:
             findings.error("empty", "The file holds no picture and no sound.")
         return
+    known = not findings.problems.keys() & {"unknown_codec", "unreadable_stream"}
     if not video:
-        findings.note("no_video_stream", "The file holds no picture, only sound.")
+        lack = "The file holds no picture, only sound." if known else "No picture can be used."
+        findings.note("no_video_stream", lack)
     if not audio:
-        findings.note("no_audio_stream", "The file holds no sound, only a picture.")
+        lack = "The file holds no sound, only a picture." if known else "No sound can be used."
+        findings.note("no_audio_stream", lack)
 
 
 def find_traits(

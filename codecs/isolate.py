@@ -24,7 +24,8 @@ from avpipe.errors import ChildFailedError, StalledError
 from avpipe.media import MediaInfo, Problem, Severity
 from avpipe.recipe import AUDIO_BIT_RATE
 
-PROBE_STALL_S = 60.0
+PROBE_STALL_S = 180.0
+"""More than the limits in `probe`, also where other processes have the cores."""
 SLOWEST_BYTES_A_SECOND = 1e6
 """What the slowest disk and decoder take, so that a large file is not held to be a stall."""
 
@@ -42,7 +43,7 @@ def probe_files(
         try:
             (then, meanwhile) = (meanwhile, None)
             for form in _results(
-                "probe", *left, doing="probing", stall_s=PROBE_STALL_S, meanwhile=then
+                "probe", *left, doing="probing", stall_s=_probe_stall_s(left), meanwhile=then
             ):
                 yield jsonform.decode(MediaInfo, form)
                 del left[0]
@@ -151,6 +152,12 @@ def encode_audio(
         # The encoder first: where it fails, the decoder only says that its pipe is broken.
         encoder.finish("encoding the audio")
         decoder.finish("reading the audio")
+
+
+def _probe_stall_s(paths: Sequence[str]) -> float:
+    """How long nothing may be heard while the largest of the files is looked at."""
+    sizes = [os.path.getsize(path) for path in paths if os.path.isfile(path)]  # noqa: PTH113, PTH202
+    return PROBE_STALL_S + max(sizes, default=0) / SLOWEST_BYTES_A_SECOND
 
 
 def patience_s(size_bytes: int) -> float:

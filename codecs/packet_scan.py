@@ -10,7 +10,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
@@ -34,20 +34,34 @@ _WINDOWS_FROM_US = 60_000_000
 _TAIL_US = 3_000_000
 
 
+_REST_S = 1.0
+
+
 class OutOfTimeError(Exception):
-    """A scan ran past its deadline; what was seen until then stands."""
+    """A scan took longer than it may."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Deadline:
-    """A moment on a clock."""
+    """How long a scan may still take.
 
-    at: float
+    Between two looks a second counts at most: a machine that slept, or was taken by others, says
+    nothing about the file.
+    """
+
+    left_s: float
     clock: Callable[[], float] = time.monotonic
+    looked_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.looked_at = self.clock()
 
     def check(self) -> None:
-        """Raise OutOfTimeError after that moment."""
-        if self.clock() > self.at:
+        """Raise OutOfTimeError where nothing is left."""
+        now = self.clock()
+        self.left_s -= min(now - self.looked_at, _REST_S)
+        self.looked_at = now
+        if self.left_s < 0:
             raise OutOfTimeError
 
 
@@ -76,7 +90,7 @@ def scan(
                 _scan_packets(container, result, size_bytes, deadline)
         else:
             _scan_packets(container, result, size_bytes, deadline)
-    except OutOfTimeError:
+    except (OutOfTimeError, av.ExitError):
         result.timed_out = True
     except av.FFmpegError as error:
         result.error = str(error.strerror or error)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +20,7 @@ from av.stream import Stream
 from avpipe.codecs import pictures
 from avpipe.codecs.file_length import declared_length
 from avpipe.codecs.file_problems import (
+    TOO_SLOW,
     TRUNCATED,
     Findings,
     find_absence,
@@ -34,8 +34,9 @@ from avpipe.codecs.wave_content import holds_samples
 from avpipe.errors import InputMissingError
 from avpipe.media import AudioStream, MediaInfo, VideoStream
 
-TIME_LIMIT_S = 45.0
-"""How long a scan may take; what was seen until then stands."""
+TIME_LIMIT_S, SLOWEST_BYTES_A_SECOND = 45.0, 1e6
+"""How long a scan may take, and how much longer a large file. What takes longer has no figures:
+they would be guesses."""
 MAX_STREAMS = 100
 MAX_SIDE = 16384
 """Pixels of width or height; more is no video that anybody made on purpose."""
@@ -50,7 +51,7 @@ _STILL_BRANDS = frozenset((b"heic", b"heix", b"heif", b"mif1", b"msf1", b"avif",
 _PLAYLISTS = (b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"<smil")
 
 
-def probe(path: str, *, time_limit_s: float = TIME_LIMIT_S) -> MediaInfo:
+def probe(path: str, *, time_limit_s: float | None = None) -> MediaInfo:
     """What the file at `path` is. Raises InputMissingError where there is no file.
 
     A file that can't be used has `supported=False` and a problem of severity error.
@@ -69,7 +70,8 @@ def probe(path: str, *, time_limit_s: float = TIME_LIMIT_S) -> MediaInfo:
         return _failed(blank, "empty", "The file is empty: it has 0 bytes.")
     try:
         with Path(full).open("rb") as file:
-            return _look(blank, file, time_limit_s)
+            usual_s = TIME_LIMIT_S + state.st_size / SLOWEST_BYTES_A_SECOND
+            return _look(blank, file, usual_s if time_limit_s is None else time_limit_s)
     except OSError as error:
         reason = error.strerror or "unknown"
         return _failed(blank, "unreadable", f"The file can't be read: {reason.lower()}.")
@@ -98,6 +100,8 @@ def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
             return _describe(blank, container, cut, time_limit_s)
     except (av.ArgumentError, av.DemuxerNotFoundError):
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
+    except av.ExitError:
+        return _failed(blank, "not_read_whole", TOO_SLOW)
     except (av.FFmpegError, ValueError) as error:
         if cut:
             return _failed(blank, "truncated", TRUNCATED)
@@ -145,8 +149,7 @@ def _describe(
     findings = Findings()
     name = container.format.name.split(",")[0]
     streams = _usable(container, findings)
-    deadline = Deadline(at=time.monotonic() + time_limit_s)
-    seen = scan(container, streams, blank.size_bytes or 0, deadline)
+    seen = scan(container, streams, blank.size_bytes or 0, Deadline(left_s=time_limit_s))
     video = _best_video([track for track in seen.tracks if track.is_video], name)
     audio = _best_audio([track for track in seen.tracks if not track.is_video], name)
     start, duration = _span((*video, *audio))

@@ -39,9 +39,23 @@ def frame_timing(recipe: Recipe) -> str:
     # The track's length is told in decoding times too, which begin before 0 where frames are
     # reordered; what that is too long by is cut by the edit list.
     rest = f"max({end}-PTS,{end}-DTS+STARTDTS)"
+    frame = _frame_ticks(recipe, time_base)
+    if frame is not None:
+        # One that is shown before the last frame, but comes after it in the file, ends the track
+        # where the output does: with more, others would read a lower rate than there is.
+        before_last = f"gt({math.ceil(part.end / time_base)}-PTS,{int(frame * 3 / 2)})"
+        rest = f"if({before_last},max({int(frame)},{end}-DTS+STARTDTS),{rest})"
     expressions["duration"] = f"if(gte(PTS,{last})*lt(PTS,{end}),{rest},DURATION)"
     parts = ":".join(f"{name}={_escape(text)}" for name, text in expressions.items())
     return f"setts={parts}"
+
+
+def _frame_ticks(recipe: Recipe, time_base: Fraction) -> Fraction | None:
+    """How long each frame of the video lasts; None where it is not one length."""
+    facts = recipe.camera.video[0]
+    if facts.frame_rate is None or facts.variable_frame_rate is not False:
+        return None
+    return 1 / facts.frame_rate / time_base
 
 
 def _tail(recipe: Recipe) -> Fraction:

@@ -37,7 +37,8 @@ def require_files(paths: Sequence[str]) -> None:
             raise InputMissingError(f"{path} does not exist")
         if os.path.isdir(path):  # noqa: PTH112
             raise InputMissingError(
-                f"{path} is a folder, not a file", hint="avpipe merge takes two files"
+                f"{path} is a folder, not a file",
+                hint="a folder is merged by avpipe batch FOLDER -o OUTDIR",
             )
         if not os.path.isfile(path):  # noqa: PTH113
             raise InputMissingError(f"{path} is not a file")

@@ -239,6 +239,16 @@ def test_odd_names_are_told_in_lines_that_any_terminal_takes(avpipe: CommandLine
     assert paths == [os.path.join(folder, name) for name in ODD]
 
 
+def test_a_name_of_two_lines_is_told_in_one(avpipe: CommandLine, media: Path) -> None:
+    shutil.copyfile(media / "silent.mp4", avpipe.folder / "silent.mp4")
+    shutil.copyfile(avpipe.folder / SOUND, avpipe.folder / "two\nlines.wav")
+    said = r"two\nlines.wav is lined up with the video by their starts"
+    for command in ("plan", "merge"):
+        ran = avpipe(command, "silent.mp4", "two\nlines.wav")
+        (note,) = (line for line in (ran.out + ran.err).splitlines() if line.startswith("note:"))
+        assert said in note
+
+
 def test_a_name_that_starts_with_a_dash_needs_no_folder_before_it(avpipe: CommandLine) -> None:
     shutil.copyfile(avpipe.folder / VIDEO, avpipe.folder / "-x.mp4")
     assert avpipe("merge", *STARTS, "--", "-x.mp4", SOUND).code == 0

@@ -82,8 +82,8 @@ def test_help(avpipe: CommandLine) -> None:
         (("frobnicate",), "No such command 'frobnicate'"),
         (("--frobnicate",), "No such option"),
         (("merge", "--frobnicate", "a", "b"), "No such option"),
-        (("merge",), "a merge takes two files"),
-        (("merge", "a.mp4"), "a merge takes two files"),
+        (("merge",), "a merge takes a video and its sound"),
+        (("merge", "a.mp4"), "a merge takes a video and its sound"),
         (("merge", VIDEO, SOUND, "c"), "c does not exist"),
         (("merge", VIDEO, SOUND, SOUND, "--offset", "1"), "there are several"),
         (("merge", "a", "b", "--drift", "fast"), "not a drift: fast"),
@@ -125,6 +125,7 @@ def test_probe_tells_of_each_file_whatever_the_others_are(avpipe: CommandLine) -
     assert ran.code == 1
     assert ran.error.startswith("bad.mp4: ")
     assert ran.out.count("\n  ") == 4  # two streams, one, and a remark
+    assert re.search(r"audio 0: pcm_s16le 48000 Hz, (mono|1 channel), 2\.\d{3} s\n", ran.out)
     ran = avpipe("probe", "--json", VIDEO, "no.mp4", "bad.mp4", SOUND)
     assert (ran.code, ran.err) == (2, "")
     assert ran.json["schema"] == "avpipe.probe/1"

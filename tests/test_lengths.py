@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from measure import stream_extents
 from media_factory import MadeVideo, make_audio, make_video
@@ -73,6 +74,11 @@ def test_fit_video_is_exact(
     assert abs(merged.duration - made.duration) <= Fraction(1, 48_000)
     assert_ends(merged)
     assert_shows(merged, made, within_s=TICK_S if (rate, mode) == ("vfr", "encode") else 0)
+    if rate != "vfr":
+        with av.open(merged.path) as file:
+            told = file.streams.video[0].average_rate  # what editors and players go by
+        assert told
+        assert float(told) == pytest.approx(Fraction(rate), rel=1e-3)
 
 
 @either_ffmpeg(

@@ -319,6 +319,9 @@ def test_without_certainty_the_starts_are_lined_up_or_it_fails(verdict: Verdict)
     (note,) = (reason for reason in made.reasons if reason.note)
     assert note.code == "starts_lined_up"
     assert ("--offset 3.25" in note.message) is (guess is not None)
+    if guess is not None:
+        at_start = found(dataclasses.replace(doubtful, offset_s=-0.00001)).reasons
+        assert any(reason.message.endswith("--offset 0.0000") for reason in at_start)
     with pytest.raises(SyncUncertainError) as caught:
         found(doubtful, sync=Sync.REQUIRE)
     assert (caught.value.exit_code, bool(caught.value.hint)) == (6, True)
@@ -403,6 +406,7 @@ def test_several_recordings_leave_only_their_common_gaps() -> None:
     st.floats(-300, 300),
     st.sampled_from(Fit),
 )
+@example([(10.0, 0.0), (10.0, 0.0)], 0.0, 0.0, Fit.VIDEO)  # the film ends within a cross-fade
 def test_any_pieces_make_a_plan_that_is_read_back(
     lengths: list[tuple[float, float]], offset: float, drift: float, fit: Fit
 ) -> None:
@@ -732,6 +736,8 @@ def test_hdr_is_tone_mapped_and_noted() -> None:
     assert made.encode is not None
     assert made.encode.tone_map is Hdr.HLG
     assert "tone_mapped" in {reason.code for reason in made.reasons if reason.note}
+    (sdr, hdr) = (plan(video_mode=VideoMode.ENCODE).estimates[0], made.estimates[0])
+    assert hdr.estimate_s > 2 * sdr.estimate_s
 
 
 def test_held_frames_and_lost_subtitles_are_noted() -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 from avpipe import jsonform
 from avpipe.codecs import pictures
 from avpipe.codecs.frame_rate import measure
+from avpipe.codecs.packet_scan import Deadline, OutOfTimeError
 from avpipe.codecs.probe import probe
 from avpipe.errors import InputMissingError, TruncatedError
 from avpipe.media import Hdr, MediaInfo, PictureKind, Severity
@@ -306,6 +307,22 @@ def test_tags_chapters_and_subtitles(tmp_path: Path, movie: Path) -> None:
 
 
 # Bad files
+
+
+@pytest.mark.parametrize("kind", ["mp4", "wav"])
+def test_a_file_that_is_slow_to_read_has_no_figures(tmp_path: Path, movie: Path, kind: str) -> None:
+    target = movie if kind == "mp4" else encode(tmp_path / "long.wav", sources=(SINE,))
+    info = probe(str(target), time_limit_s=0)
+    assert (info.supported, errors(info)) == (False, {"not_read_whole"})
+
+
+def test_a_machine_that_stood_still_is_no_slow_file() -> None:
+    moments = iter([0.0, 0.1, 3600.0, 3601.9, 3602.5])
+    deadline = Deadline(left_s=2.5, clock=lambda: next(moments))
+    for _ in range(3):
+        deadline.check()
+    with pytest.raises(OutOfTimeError):
+        deadline.check()
 
 
 def test_missing_file_and_folder_are_requests_gone_wrong(tmp_path: Path) -> None:
@@ -631,6 +648,9 @@ def test_unknown_coding_is_told(tmp_path: Path, movie: Path) -> None:
     info = probe(str(target))
     assert info.supported
     assert info.problem("unknown_codec") is not None
+    absence = info.problem("no_video_stream")
+    assert absence is not None
+    assert absence.message == "No picture can be used."
     assert not info.video
     silent = tmp_path / "silent.mp4"
     ffmpeg("-i", movie, "-an", "-c", "copy", silent)

@@ -49,7 +49,7 @@ def command(
         _carry_out(read_plan(plan_file), dry_run, overwrite, as_json)
         return
     if video is None or not audio:
-        raise click.UsageError("a merge takes two files: avpipe merge VIDEO AUDIO")
+        raise click.UsageError("a merge takes a video and its sound: avpipe merge VIDEO AUDIO")
     request = request_of(video, audio, output, values)
     if dry_run:
         from avpipe.cli.plan import show_plan

@@ -125,14 +125,14 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 
 def _show_steps(plan: Plan) -> None:
     for number, step in enumerate(plan.steps, 1):
-        click.echo(f"{number}. {step.kind} (about {step.estimate_s:.1f} s): {step.why}")
+        click.echo(f"{number}. {step.kind} (about {step.estimate_s:.1f} s): {printable(step.why)}")
     if plan.fallback:
         kinds = ", ".join(step.kind for step in plan.fallback)
         click.echo(f"where the cloud does not make it: {kinds} here")
     click.echo(_routing(plan))
     for reason in plan.reasons:
         if reason.note:
-            click.echo(f"note: {reason.message}")
+            click.echo(f"note: {printable(reason.message)}")
 
 
 def _routing(plan: Plan) -> str:

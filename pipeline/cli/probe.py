@@ -87,19 +87,25 @@ def _video_line(video: VideoStream) -> str:
     rate = "" if video.frame_rate is None else f", {float(video.frame_rate):.3f} fps"
     turned = f", turned {video.rotation_deg}°" if video.rotation_deg else ""
     hdr = f", HDR {video.hdr}" if video.hdr else ""
+    size = f"{video.width}x{video.height}"
     return (
-        f"video {video.index}: {video.codec} {video.profile or ''} {video.width}x{video.height} "
-        f"{video.pixel_format or ''}{rate}{' variable' if video.variable_frame_rate else ''}"
+        f"video {video.index}: {_words(video.codec, video.profile, size, video.pixel_format)}"
+        f"{rate}{' variable' if video.variable_frame_rate else ''}"
         f"{turned}{hdr}{_extent(video.start_s, video.duration_s)}"
     )
 
 
 def _audio_line(audio: AudioStream) -> str:
+    channels = f"{audio.channels} channel{'' if audio.channels == 1 else 's'}"
     return (
-        f"audio {audio.index}: {audio.codec} {audio.profile or ''} {audio.sample_rate} Hz, "
-        f"{audio.layout or f'{audio.channels} channels'}"
-        f"{_extent(audio.start_s, audio.duration_s)}"
+        f"audio {audio.index}: {_words(audio.codec, audio.profile, f'{audio.sample_rate} Hz')}, "
+        f"{audio.layout or channels}{_extent(audio.start_s, audio.duration_s)}"
     )
+
+
+def _words(*words: str | None) -> str:
+    """Those that are known, one blank apart."""
+    return " ".join(word for word in words if word)
 
 
 def _extent(start_s: float | None, duration_s: float | None) -> str:

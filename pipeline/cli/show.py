@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from avpipe.cli.output import print_json, shown_path, shown_size, shown_time, tell
+from avpipe.cli.output import print_json, printable, shown_path, shown_size, shown_time, tell
 from avpipe.updates import Compressed, Done, Fallback, Note, Progress, Started, Update
 
 
@@ -49,7 +49,7 @@ class Presenter:
 
     def _tell(self, message: str) -> None:
         self.close()
-        tell("note", message)
+        tell("note", printable(message))
         self._start()
 
     def _start(self) -> None:

@@ -89,9 +89,9 @@ def _doubt(found: Alignment | None) -> str:
 
 
 def _guess(found: Alignment | None) -> float | None:
-    if found is None or found.verdict is Verdict.UNRELATED:
+    if found is None or found.verdict is Verdict.UNRELATED or found.offset_s is None:
         return None
-    return found.offset_s
+    return round(found.offset_s, 4) + 0.0  # no minus before a zero
 
 
 def _way_out(found: Alignment | None) -> str:

@@ -164,6 +164,7 @@ def _cost(
     frames = float(timeline.duration * (info.video[0].frame_rate or STILL_RATE))
     size = estimate.encoded_bytes(pixels, frames, request.quality)
     seconds += estimate.encode_seconds(pixels, frames, request.quality, machine.cores)
+    seconds += estimate.tone_map_seconds(info.video[0], frames, machine.cores)
     return size + sound, seconds
 
 

@@ -211,11 +211,10 @@ def cut_line(line: Line, origin: Fraction, duration: Fraction) -> tuple[Fraction
         (start, source_in) = (_rounded(start), _rounded(source_in))
         heard = (last - origin - start) * line.speed
         source_out = source_in + Fraction(int(heard * _TICK), _TICK)
+    length = (source_out - source_in) / line.speed
+    fade_in = min(line.fade_in, length) if first == begin else Fraction(0)
+    fade_out = min(line.fade_out, length - fade_in) if last == end else Fraction(0)
     part = dataclasses.replace(
-        line,
-        source_in=source_in,
-        source_out=source_out,
-        fade_in=line.fade_in if first == begin else Fraction(0),
-        fade_out=line.fade_out if last == end else Fraction(0),
+        line, source_in=source_in, source_out=source_out, fade_in=fade_in, fade_out=fade_out
     )
     return start, part

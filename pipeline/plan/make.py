@@ -314,6 +314,7 @@ def _cost(
     else:
         size = sound_bytes + estimate.encoded_bytes(pixels, frames, request.quality)
         render_s = sound_s + estimate.encode_seconds(pixels, frames, request.quality, machine.cores)
+        render_s += estimate.tone_map_seconds(picture, frames, machine.cores)
     return _Cost(size_bytes=size, render_s=render_s, verify_s=0.2 + size / 1e9)
 
 
