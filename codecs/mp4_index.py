@@ -50,8 +50,8 @@ class IndexedTrack:
     """How many of the source's, from its first on."""
     duration: int
     """How long it is shown or heard, in ticks of the whole."""
-    length: int
-    """The same by its decoding times, in ticks of the track, from its first sample on."""
+    deltas: Runs
+    """How long each of them lasts, in ticks of the track, in the order of decoding."""
     chunks: Sequence[int]
     """How many samples each chunk holds."""
     places: Sequence[int]
@@ -115,7 +115,8 @@ def _track_box(track: IndexedTrack, number: int, created: int) -> bytes:
 def _media_box(track: IndexedTrack, created: int) -> bytes:
     source = track.source
     is_picture = source.handler == PICTURE
-    wide = int(max(track.length, created) >= _WIDE)
+    length = sum(count * delta for count, delta in track.deltas)
+    wide = int(max(length, created) >= _WIDE)
     header = full_box(
         b"mdhd",
         struct.pack(
@@ -123,7 +124,7 @@ def _media_box(track: IndexedTrack, created: int) -> bytes:
             created,
             created,
             source.scale,
-            track.length,
+            length,
             source.language,
             0,
         ),
@@ -140,7 +141,7 @@ def _sample_tables(track: IndexedTrack) -> bytes:
     (source, count) = (track.source, track.samples)
     tables = [
         full_box(b"stsd", struct.pack(">I", 1), source.entry),
-        _runs_box(b"stts", _lasting(first_runs(source.deltas, count), track.length)),
+        _runs_box(b"stts", track.deltas),
     ]
     if source.keys is not None:
         tables.append(box(b"stss", bytes(source.keys)))
@@ -174,11 +175,11 @@ def first_runs(runs: Runs, count: int) -> Runs:
     return tuple(found)
 
 
-def _lasting(deltas: Runs, length: int) -> Runs:
-    """The same with the last sample lasting as long as makes them `length` ticks together."""
+def lasting(deltas: Runs, length: int) -> Runs:
+    """The same with a last sample that makes them last `length` ticks together, at least."""
     (*before, (count, delta)) = deltas
     more = length - sum(size * each for size, each in deltas)
-    if not more:
+    if more <= 0:
         return deltas
     if count > 1:
         before.append((count - 1, delta))

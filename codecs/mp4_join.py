@@ -22,7 +22,7 @@ from math import ceil
 
 from avpipe.codecs.mp4_boxes import BoxError
 from avpipe.codecs.mp4_entries import plain_picture_entry, plain_sound_entry
-from avpipe.codecs.mp4_index import FILE_TYPE, IndexedTrack, Labels, first_runs, movie_box
+from avpipe.codecs.mp4_index import FILE_TYPE, IndexedTrack, Labels, first_runs, lasting, movie_box
 from avpipe.codecs.mp4_track import Movie, Mp4Track, read_movie, read_track, sample_ends, spans_of
 from avpipe.errors import DiskFullError, RenderError
 from avpipe.media import AudioStream, MediaInfo, VideoStream
@@ -267,16 +267,14 @@ def _indexed(layouts: Sequence[_Layout], order: Sequence[_Chunk], begin: int) ->
 
 def _as_indexed(layout: _Layout, places: array[int], *, is_default: bool) -> IndexedTrack:
     part = layout.part
-    scale = part.track.scale
-    decoded = sum(count * delta for count, delta in first_runs(part.track.deltas, part.samples))
-    if part.track.handler == b"vide":
-        # Where frames are reordered decoding ends before showing does: the edit list cuts it.
-        decoded = max(decoded, part.track.media_time + round(part.duration * scale))
+    # Not from the first time of decoding to the last of showing: a track that is told to last
+    # longer than it is shown tells less frames a second than there are.
+    length = round(part.duration * part.track.scale)
     return IndexedTrack(
         source=part.track,
         samples=part.samples,
         duration=round(part.duration * AUDIO_RATE),
-        length=decoded,
+        deltas=lasting(first_runs(part.track.deltas, part.samples), length),
         chunks=[after - before for before, after in pairwise(layout.bounds)],
         places=places,
         is_default=is_default,
