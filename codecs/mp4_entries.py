@@ -21,7 +21,7 @@ def plain_picture_entry(entry: bytes, *, full_range: bool) -> bytes:
     if kind != b"avc1" or len(content) < _PICTURE_HEAD:
         raise BoxError("the picture is not told as avc1")
     inner = []
-    for name, value in boxes_in(content[_PICTURE_HEAD:]):
+    for name, value in _boxes(content[_PICTURE_HEAD:]):
         if name == b"colr":
             inner.append(_colours(value, full_range=full_range))
         elif name in (b"avcC", b"pasp"):
@@ -42,21 +42,25 @@ def plain_sound_entry(entry: bytes) -> bytes:
     (kind, content) = _one(entry)
     if kind != b"mp4a" or len(content) < _SOUND_HEAD or content[8:10] != b"\0\0":
         raise BoxError("the sound is not told as mp4a")
-    inner = [box(name, value) for name, value in boxes_in(content[_SOUND_HEAD:])]
+    inner = [box(name, value) for name, value in _boxes(content[_SOUND_HEAD:])]
     kept = [part for part in inner if part[4:8] in (b"esds", b"btrt")]
     if not kept or kept[0][4:8] != b"esds" or len(kept) != len(inner):
         raise BoxError("the sound is told more than its parameters")
     return box(b"mp4a", content[:_SOUND_HEAD], *kept)
 
 
-def _one(entry: bytes) -> tuple[bytes, memoryview]:
-    found = list(boxes_in(memoryview(entry)))
+def _boxes(content: bytes) -> list[tuple[bytes, bytes]]:
+    return [(kind, bytes(value)) for kind, value in boxes_in(memoryview(content))]
+
+
+def _one(entry: bytes) -> tuple[bytes, bytes]:
+    found = _boxes(entry)
     if len(found) != 1:
         raise BoxError("a track is not told one form")
     return found[0]
 
 
-def _colours(content: memoryview, *, full_range: bool) -> bytes:
+def _colours(content: bytes, *, full_range: bool) -> bytes:
     if content[:4] != b"nclc":
         return box(b"colr", content)
     return box(b"colr", b"nclx", content[4:10], bytes([0x80 * full_range]))
