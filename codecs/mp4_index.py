@@ -115,7 +115,7 @@ def _track_box(track: IndexedTrack, number: int, created: int) -> bytes:
 def _media_box(track: IndexedTrack, created: int) -> bytes:
     source = track.source
     is_picture = source.handler == PICTURE
-    length = sum(count * delta for count, delta in track.deltas)
+    length = track.deltas.total
     wide = int(max(length, created) >= _WIDE)
     header = full_box(
         b"mdhd",
@@ -145,10 +145,8 @@ def _sample_tables(track: IndexedTrack) -> bytes:
     ]
     if source.keys is not None:
         tables.append(box(b"stss", bytes(source.keys)))
-    if source.shifts:
-        shifts = first_runs(source.shifts, count)
-        signed = any(shift < 0 for _, shift in shifts)
-        tables.append(_runs_box(b"ctts", shifts, signed=signed))
+    if source.shifts.counts:
+        tables.append(_runs_box(b"ctts", source.shifts.first(count)))
     wide = max(track.places) >= _WIDE
     tables += [
         _chunks_box(track.chunks),
@@ -164,32 +162,25 @@ def _sample_tables(track: IndexedTrack) -> bytes:
     return box(b"stbl", *tables)
 
 
-def first_runs(runs: Runs, count: int) -> Runs:
-    """The runs of the first `count` samples."""
-    found = []
-    for size, value in runs:
-        if count <= 0:
-            break
-        found.append((min(size, count), value))
-        count -= size
-    return tuple(found)
-
-
 def lasting(deltas: Runs, length: int) -> Runs:
     """The same with a last sample that makes them last `length` ticks together, at least."""
-    (*before, (count, delta)) = deltas
-    more = length - sum(size * each for size, each in deltas)
+    more = length - deltas.total
     if more <= 0:
         return deltas
-    if count > 1:
-        before.append((count - 1, delta))
-    return (*before, (1, delta + more))
+    (counts, values) = (deltas.counts[:], deltas.values[:])
+    counts[-1] -= 1
+    counts.append(1)
+    values.append(values[-1] + more)
+    return Runs(counts, values)
 
 
-def _runs_box(kind: bytes, runs: Runs, *, signed: bool = False) -> bytes:
-    values = array("i" if signed else "I", [number for run in runs for number in run])
-    rows = struct.pack(">I", len(runs))
-    return full_box(kind, rows, _big_endian(values.typecode, values), version=int(signed))
+def _runs_box(kind: bytes, runs: Runs) -> bytes:
+    signed = min(runs.values) < 0
+    rows = array("i" if signed else "I", bytes(8 * len(runs.counts)))
+    rows[::2] = array(rows.typecode, runs.counts)
+    rows[1::2] = array(rows.typecode, runs.values)
+    count = struct.pack(">I", len(runs.counts))
+    return full_box(kind, count, _big_endian(rows.typecode, rows), version=int(signed))
 
 
 def _chunks_box(chunks: Sequence[int]) -> bytes:

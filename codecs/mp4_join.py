@@ -22,7 +22,7 @@ from math import ceil
 
 from avpipe.codecs.mp4_boxes import BoxError
 from avpipe.codecs.mp4_entries import plain_picture_entry, plain_sound_entry
-from avpipe.codecs.mp4_index import FILE_TYPE, IndexedTrack, Labels, first_runs, lasting, movie_box
+from avpipe.codecs.mp4_index import FILE_TYPE, IndexedTrack, Labels, lasting, movie_box
 from avpipe.codecs.mp4_track import Movie, Mp4Track, read_movie, read_track, sample_ends, spans_of
 from avpipe.errors import DiskFullError, RenderError
 from avpipe.media import AudioStream, MediaInfo, VideoStream
@@ -39,7 +39,7 @@ UNKNOWN_TAGS = frozenset(
 """Tags that ffmpeg keeps in other ways than as text."""
 TOLD_BYTES = 16 * 1024 * 1024
 """How much is written between two words on the progress."""
-_Chunk = tuple[Fraction, int, int]
+_Chunk = tuple[float, int, int]
 """When it begins in seconds, its track's number and its own."""
 _UNTOLD = 0x55C4
 """The language `und`."""
@@ -208,10 +208,10 @@ class _Layout:
         (bounds, begins) = _chunked(part)
         return cls(part=part, ends=sample_ends(part.track), bounds=bounds, begins=begins)
 
-    def order(self, number: int) -> Iterator[tuple[Fraction, int, int]]:
+    def order(self, number: int) -> Iterator[_Chunk]:
         """Its chunks as those of the track of that number: when each begins, and its own number."""
         for chunk, ticks in enumerate(self.begins):
-            yield Fraction(ticks, self.part.track.scale), number, chunk
+            yield ticks / self.part.track.scale, number, chunk
 
     def size_bytes(self, chunk: int) -> int:
         """How large a chunk is."""
@@ -274,7 +274,7 @@ def _as_indexed(layout: _Layout, places: array[int], *, is_default: bool) -> Ind
         source=part.track,
         samples=part.samples,
         duration=round(part.duration * AUDIO_RATE),
-        deltas=lasting(first_runs(part.track.deltas, part.samples), length),
+        deltas=lasting(part.track.deltas.first(part.samples), length),
         chunks=[after - before for before, after in pairwise(layout.bounds)],
         places=places,
         is_default=is_default,
@@ -292,7 +292,7 @@ def _moved(
         for place, size in next(spans[number]):
             sink.take(sources[number], place, size)
         if sink.is_due:
-            yield float(begin)
+            yield begin
     sink.flush()
 
 

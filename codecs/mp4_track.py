@@ -24,8 +24,40 @@ MOST_SAMPLES = 1 << 25
 """Of a track: a day of 60 frames a second has five million."""
 REORDERED = 64
 """Among so many samples the one that is shown first, or last, is looked for: H.264 holds 16."""
-Runs = tuple[tuple[int, int], ...]
-"""How many samples in a row have which value."""
+Groups = tuple[tuple[int, int], ...]
+"""How many chunks in a row have how many samples each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """How many samples in a row have which value: eight bytes a run, of which there are many."""
+
+    counts: array[int]
+    values: array[int]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self.counts, self.values, strict=True)
+
+    @property
+    def samples(self) -> int:
+        """How many samples they are of."""
+        return sum(self.counts)
+
+    @property
+    def total(self) -> int:
+        """The sum of the values of all samples."""
+        return sum(count * value for count, value in self)
+
+    def first(self, samples: int) -> Runs:
+        """Those of so many samples from the first on."""
+        before = 0
+        for number, count in enumerate(self.counts):
+            before += count
+            if before >= samples:
+                counts = self.counts[: number + 1]
+                counts[-1] -= before - samples
+                return Runs(counts, self.values[: number + 1])
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,22 +93,21 @@ class Mp4Track:
     deltas: Runs
     """How long samples last, in ticks, in the order of decoding."""
     shifts: Runs
-    """How much later than decoded they are shown, in ticks; empty where no frame is reordered."""
+    """How much later than decoded they are shown, in ticks; none where no frame is reordered."""
     keys: memoryview | None
     """The content of `stss`; None where every sample is a key frame."""
     sizes: array[int]
     """In bytes."""
     places: array[int]
     """Where the chunks begin in the file."""
-    chunks: Runs
-    """(how many chunks in a row, how many samples each)."""
+    chunks: Groups
     media_time: int
     """The tick that is shown first, by the edit list."""
 
     @property
     def ticks(self) -> int:
         """How long it lasts by its decoding times."""
-        return sum(count * delta for count, delta in self.deltas)
+        return self.deltas.total
 
     @property
     def shown_until(self) -> int:
@@ -130,8 +161,8 @@ def read_track(movie: Movie, number: int) -> Mp4Track:
     (scale, language) = (12, 20) if timing[0] == 0 else (20, 32)
     sizes = _sizes(_only(table, b"stsz"))
     places = _places(table)
-    (sizes_count, deltas) = (len(sizes), _runs(_only(table, b"stts"), ">II"))
-    if sum(count for count, _ in deltas) != sizes_count:
+    deltas = _runs(_only(table, b"stts"), "I")
+    if deltas.samples != len(sizes):
         raise BoxError("its samples have not all a time")
     return Mp4Track(
         path=movie.path,
@@ -141,11 +172,11 @@ def read_track(movie: Movie, number: int) -> Mp4Track:
         shape=bytes(header[40:84] if header[0] == 0 else header[52:96]),
         entry=_entry(_only(table, b"stsd")),
         deltas=deltas,
-        shifts=_shifts(table, sizes_count),
+        shifts=_shifts(table, len(sizes)),
         keys=next((content for kind, content in table if kind == b"stss"), None),
         sizes=sizes,
         places=places,
-        chunks=_chunks(_only(table, b"stsc"), len(places), sizes_count),
+        chunks=_chunks(_only(table, b"stsc"), len(places), len(sizes)),
         media_time=_media_time([content for kind, content in parts if kind == b"edts"]),
     )
 
@@ -246,16 +277,21 @@ def _rows(content: memoryview, form: str) -> Iterator[tuple[int, ...]]:
     return struct.iter_unpack(form, content[8 : 8 + count * size])
 
 
-def _runs(content: memoryview, form: str) -> Runs:
-    return tuple((count, value) for count, value in _rows(content, form) if count)
+def _runs(content: memoryview, kind: str) -> Runs:
+    """A table of counts and values; those are signed where `kind` says so."""
+    end = 8 + 8 * _number(content, 4, 4)
+    if end > len(content):
+        raise BoxError("a table is cut off")
+    numbers = _native(kind, content[8:end])
+    return Runs(array("I", (number & 0xFFFFFFFF for number in numbers[::2])), numbers[1::2])
 
 
 def _shifts(table: Sequence[tuple[bytes, memoryview]], count: int) -> Runs:
     if not any(kind == b"ctts" for kind, _ in table):
-        return ()
+        return Runs(array("I"), array("i"))
     # Signed in version 1; QuickTime writes negative ones in version 0 too.
-    found = _runs(_only(table, b"ctts"), ">Ii")
-    if sum(number for number, _ in found) != count:
+    found = _runs(_only(table, b"ctts"), "i")
+    if found.samples != count:
         raise BoxError("its samples are not all told when they are shown")
     return found
 
@@ -288,7 +324,7 @@ def _places(table: Sequence[tuple[bytes, memoryview]]) -> array[int]:
     return _native("Q" if wide else "I", content[8 : 8 + width * count])
 
 
-def _chunks(content: memoryview, chunks: int, samples: int) -> Runs:
+def _chunks(content: memoryview, chunks: int, samples: int) -> Groups:
     rows = list(_rows(content, ">III"))
     if not rows or rows[0][0] != 1 or any(entry != 1 for _, _, entry in rows):
         raise BoxError("its chunks are of several kinds")

@@ -11,7 +11,7 @@ from avpipe.codecs import graph, isolate
 from avpipe.codecs.edit_list import end_tracks_at
 from avpipe.codecs.ffmpeg import Ffmpeg, running
 from avpipe.codecs.measure import Measured
-from avpipe.codecs.mp4_join import Join, join_of, write_join
+from avpipe.codecs.mp4_join import join_of, write_join
 from avpipe.codecs.standby import let_go
 from avpipe.errors import RenderError
 from avpipe.media import AlignmentMethod
@@ -60,10 +60,9 @@ def _write(
 ) -> Generator[Progress, None, tuple[Measured, Method]]:
     """Make the file and measure it; gives how it was held under a size, too."""
     decode_s = COPIED_DECODE_S if plan.video is Action.COPY else DECODE_S
-    join = join_of(plan.recipe, prepared.tracks)
     with (
-        _writing(plan, ffmpeg, prepared, made, join) as updates,
-        _measurer(plan, str(made), decode_s, join) as measure,
+        _writing(plan, ffmpeg, prepared, made) as (updates, holds_index),
+        _measurer(str(made), decode_s, alone=holds_index) as measure,
     ):
         method = yield from updates
         if not made.is_file():
@@ -76,21 +75,24 @@ def _write(
 
 @contextmanager
 def _writing(
-    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path, join: Join | None
-) -> Iterator[Generator[Progress, None, Method]]:
-    """What makes the file; a single ffmpeg is started now."""
-    if join is not None:
-        yield _at_once(paced("video", plan.output.duration_s, write_join(join, str(made))))
-        return
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
+) -> Iterator[tuple[Generator[Progress, None, Method], bool]]:
+    """What makes the file, and whether it needs much memory; a single ffmpeg is started now."""
     if plan.fit is not None and plan.video is Action.ENCODE:
         from avpipe.render.fitting import write_fitted  # only where a size is asked for
 
-        yield write_fitted(plan, ffmpeg, prepared, made)
+        yield write_fitted(plan, ffmpeg, prepared, made), False
+        return
+    if (join := join_of(plan.recipe, prepared.tracks)) is not None:
+        updates = _at_once(paced("video", plan.output.duration_s, write_join(join, str(made))))
+        del join  # its tables are gone when all is written
+        yield updates, False
         return
     arguments = graph.merge_arguments(plan.recipe, prepared, graph.source_url(str(made)))
     stall_s = isolate.patience_s(plan.output.estimated_bytes)
+    many = (plan.inputs.video.video[0].packets or 0) > MANY_PACKETS
     with running(ffmpeg, arguments, "making the video", stall_s=stall_s) as written:
-        yield _at_once(paced("video", plan.output.duration_s, written))
+        yield _at_once(paced("video", plan.output.duration_s, written)), many
 
 
 def _at_once(updates: Iterator[Progress]) -> Generator[Progress, None, Method]:
@@ -121,10 +123,10 @@ def _size_checks(plan: Plan, made: Path, method: Method) -> tuple[Check, ...]:
 
 
 def _measurer(
-    plan: Plan, made: str, decode_s: float, join: Join | None
+    made: str, decode_s: float, *, alone: bool
 ) -> AbstractContextManager[Callable[[], Measured]]:
-    """What measures the file, started now; where ffmpeg's index needs the memory, only later."""
-    if join is not None or (plan.inputs.video.video[0].packets or 0) <= MANY_PACKETS:
+    """What measures the file, started now, or only later where the memory is needed until then."""
+    if not alone:
         return isolate.ready_measurer(made, decode_s=decode_s)
     let_go()
     return nullcontext(partial(isolate.measure_file, made, decode_s=decode_s))
