@@ -92,7 +92,7 @@ _SMALL: tuple[Line, ...] = (
         r"|place|content|way|through|throughout\s+it"
         r"|at\s+a|at\s+an|size|font|style|has|have|being|been|goes|going|screen"
         r"|version|post|along|beside|alongside|existing|current|else|final|result"
-        r"|my\s+own|rest|remaining|too|own|original",
+        r"|my\s+own|rest|remaining|too|own|original|ready|suitable",
         r"[一二三四五六七八九十几两]+个(?:大|小)?字|哎呀|糟糕|哎|请问|请|麻烦|帮我"
         r"|帮|我想要|我想|我要|我|你|您|给|把|将|的时候|的|了|一下子|一下|一个|一段"
         r"|一首|一条|一句|这个|这段|那个|那段|这|那|个|段|首|条|吧|呢|啊|呀|哦|嘛"
