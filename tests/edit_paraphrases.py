@@ -355,6 +355,22 @@ THIRD: tuple[Sentence, ...] = (
         "speed it up 2x, the last 5 seconds quieter",
         [Speed(factor=2), Volume(part=Part.ALL, gain=db(-6), relative=True, span=last(5))],
     ),
+    ("give me 30 to 45 seconds only", [Keep(spans=(between(30, 45),))]),
+    (
+        "title card: Hello World, centered, white, 2 seconds",
+        [AddTitle(text="Hello World", look=look(length_s=2, place=Place.CENTER, color="#ffffff"))],
+    ),
+    (
+        'show "The End" during the last 4 seconds in big letters',
+        [AddTitle(text="The End", look=look(span=last(4), size=TextSize.LARGE))],
+    ),
+    ('rename the title to "Finale"', [ChangeTitle(text="Finale")]),
+    ("音量统一到-14 LUFS", [Loudness(lufs=-14.0)]),
+    (
+        "最后加一个“谢谢观看”，停3秒",
+        [AddTitle(text="谢谢观看", look=look(span=last(3), length_s=3))],
+    ),
+    ("保留前一分钟就行", [Keep(spans=(first(60),))]),
     ("5秒到10秒之间，音乐音量调到20%", [Volume(part=Part.MUSIC, gain=0.2, span=between(5, 10))]),
     ("把原来的声音换成 talk.wav", [ReplaceAudio(file=file("talk.wav"))]),
 )

@@ -167,13 +167,13 @@ LOOKS: tuple[Line, ...] = (
     (
         C.TEXT_SIZE,
         TextSize.LARGE,
-        r"big(?:ger)?|large(?:r)?|huge",
+        r"(?:in\s+)?(?:big(?:ger)?|large(?:r)?|huge)(?:\s+(?:letters|type|font))?",
         r"大字|大号|字大一点|字大|放大|大大的|大(?=的?(?:标题|字幕|文字))",
     ),
     (
         C.TEXT_SIZE,
         TextSize.SMALL,
-        r"small(?:er)?|tiny",
+        r"(?:in\s+)?(?:small(?:er)?|tiny)(?:\s+(?:letters|type|font))?",
         r"小字|小号|字小一点|字小|缩小|小(?=的?(?:标题|字幕|文字))",
     ),
     (C.COLOR, None, r"colou?r|font\s+colou?r|text\s+colou?r", r"颜色|字体颜色"),
@@ -182,7 +182,7 @@ LOOKS: tuple[Line, ...] = (
         None,
         r"(?:that|which)\s+(?:says?|reads?)|saying|says?|reads|reading|called|titled"
         r"|named|with\s+the\s+(?:text|words?|title)"
-        r"|(?:title|text|caption)\s*:|to\s+(?:say|read)",
+        r"|(?:title|text|caption)(?:\s+(?:card|overlay))?\s*:|to\s+(?:say|read)",
         r"(?:标题|文字|字幕|字样|题目|片名)(?:写上|写|打上|内容|显示|为|是)?\s*:|写着|写的是|内容是|内容为|叫做|名为|叫|标题为|标题是|写|说",
     ),
 )

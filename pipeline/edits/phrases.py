@@ -206,7 +206,7 @@ def _lengths() -> Iterator[Phrase]:
     yield C.LENGTH, rf"{_B}({TIME})\s+(?:long|in\s+length|total){_E}", lambda m: seconds_of(m[1])
     yield (
         C.LENGTH,
-        rf"(?:到|至|成|为|用|花|持续|显示|停留|时长为?|长度为?|时长)({TIME})(?:长|钟|的?时间)?",
+        rf"(?:到|至|成|为|用|花|持续|显示|停留?|时长为?|长度为?|时长)({TIME})(?:长|钟|的?时间)?",
         lambda match: seconds_of(match[1]),
     )
     yield (

@@ -78,6 +78,7 @@ VERBS: tuple[Line, ...] = (
         r"keep|retain|leave|preserve|hold\s+on\s+to|extract"
         r"|(?:just|only)(?=\s+(?:keep|the|use|from)\b)|(?:just|only)\s+(?:want|need"
         r"|keep|use|leave|show|give\s+me|have)"
+        r"|(?:give\s+me|show|i\s+want|i\s+need)(?=\s+[\w:.]+(?:\s+[\w:.]+){1,5}\s+only\b)"
         r"|(?:give\s+me|show|i\s+want|i\s+need|use|leave|take)\s+(?:just|only)",
         r"保留|只留下|只留|留下|只要|只想要|只需要|只用|截取|只保留|提取|仅保留|只剩",
     ),
@@ -88,8 +89,8 @@ VERBS: tuple[Line, ...] = (
         r"|crank|dial"
         r"|go|run|come|should\s+(?:be|come|go|get|stand|have|say|run|appear)"
         r"|needs?\s+to\s+be|ought\s+to\s+be|reformat|resize|scale|rescale|modify"
-        r"|update|recolou?r|colou?r(?=\s+the\b)|tint|format|put\s+it",
-        r"改成|改为|换为|设为|设成|设置为|设置|设定|变成|变为|变|调到|调整到|调成|调整为|调整|调为|调|改到|改|弄成"
+        r"|update|rename|retitle|recolou?r|colou?r(?=\s+the\b)|tint|format|put\s+it",
+        r"统一[到为成]|改成|改为|换为|设为|设成|设置为|设置|设定|变成|变为|变|调到|调整到|调成|调整为|调整|调为|调|改到|改|弄成"
         r"|做成|转成|转换成|转为|转换为|转换|弄|搞",
     ),
     (
