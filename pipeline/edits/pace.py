@@ -20,14 +20,15 @@ def speed(montage: Montage, edit: Speed, files: Sequence[SessionFile]) -> Told:
     """Let everything but the music run faster or slower, or a stretch of it."""
     (before, factor) = (length_of(montage), edit.factor)
     stretch = stretch_of(edit.span, before)
+    whole = stretch == (Fraction(0), before)
     main = main_track(montage)
-    if stretch != (0, before) and _overlaps(main):
+    if not whole and _overlaps(main):
         raise EditRefusedError("the clips are cross-faded: only all of it can change its speed")
 
     def paced(track: Track) -> Track:
         if is_music(track) or track.kind is TrackKind.OTHER:
             return track
-        if stretch == (0, before):
+        if whole:
             return replace(
                 track, clips=tuple(_quicker(clip, factor, track.kind) for clip in track.clips)
             )
