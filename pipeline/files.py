@@ -78,3 +78,13 @@ def require_target(output: Path, inputs: Sequence[str], *, overwrite: bool) -> N
             raise OutputIsInputError(f"the output {output} is the input {path}")
     if not overwrite:
         raise OutputExistsError(f"{output} exists", hint="-y overwrites it")
+
+
+def free_path(path: Path) -> Path:
+    """The path itself, or the first with a number after its stem under which nothing is."""
+    number = 1
+    free = path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free

@@ -92,21 +92,22 @@ _WORDINGS = (
             "(?:video|movie|file|result|mp4)",
             "give me (?:the|my)(?: final| finished)? (?:video|movie|file|mp4|link)",
             "save (?:it|the (?:video|file|movie))",
+            "get (?:the|my)(?: final| finished| edited| merged)? (?:video|movie|file|mp4)",
         ),
         chinese="导出 下载 输出 把视频发给我 视频发给我 发给我 发我 保存视频 渲染",
         talk="as at final finished result merged whole full edited high best video "
         "movie file clip "
         r"project timeline version quality format mp4 h\.?264 hd 4k uhd \d{3,4}p resolution save "
-        "it's done ready",
+        "give it's done ready link button click press tap hit",
         talk_chinese=(
             "成 为 视频 成片 影片 文件 格式 高清 全高清 超清 出来 最终 版本 这个 做好 "
-            "分辨率 高 质量 最高"
+            "分辨率 高 质量 最高 来 点击 按下 按钮 点 按 链接"
         ),
     ),
     _Wording(
         action=Action.CREDITS,
-        english=("credits?", "balance", "quota"),
-        chinese="积分 余额 额度 点数",
+        english=("credits?", "balance", "quota", "account", "billing"),
+        chinese="积分 余额 额度 点数 账户 账单",
         talk="how many much what what's do have left remaining available got check show "
         "see view there "
         "account current any still tell about get number",
@@ -136,10 +137,10 @@ _WORDINGS = (
         ),
         talk="show list see view check display get print tell what what's all session "
         "project give about "
-        "right far how looks? looking current",
+        "right far how looks? looking current preview open panel",
         talk_chinese=(
             "查看 显示 看看 看一下 看 列出 当前 目前 所有 全部 是 什么 有哪些 哪些 有 "
-            "怎么样 怎样 情况 项目 视频 子"
+            "怎么样 怎样 情况 项目 视频 子 预览 打开 面板"
         ),
     ),
 )

@@ -47,19 +47,20 @@ class Known:
     """How each recording lines up by its content; none: they are compared where that is asked."""
 
 
-_NOTHING = Known()
+NOTHING_KNOWN = Known()
 
 
-def plan_merge(request: Request, settings: Settings) -> Plan:
+def plan_merge(request: Request, settings: Settings, *, known: Known = NOTHING_KNOWN) -> Plan:
     """The plan of a merge, from the files themselves.
 
     Raises RequestError, MediaError, SyncUncertainError or ToolMissingError.
     """
-    return result_of(_plan_steps(request, _probed(request), settings))
+    files = known.files or _probed(request)
+    return result_of(_plan_steps(request, files, settings, known.found))
 
 
 def merge(
-    request: Request, settings: Settings, *, overwrite: bool, known: Known = _NOTHING
+    request: Request, settings: Settings, *, overwrite: bool, known: Known = NOTHING_KNOWN
 ) -> Generator[Update]:
     """Plan a merge and carry it out; the last update is `Done`. Errors as those of the two."""
     began = time.monotonic()

@@ -6,15 +6,21 @@ import os
 import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from avpipe.alignment import align_paths
 from avpipe.codecs import isolate
+from avpipe.edits.files import session_file
+from avpipe.edits.merging import merge as merge_edit
+from avpipe.edits.merging import pair_of
+from avpipe.edits.values import FileRef, Merge
 from avpipe.files import require_files, require_output
-from avpipe.media import MediaInfo
-from avpipe.montage.values import Montage, TrackKind
+from avpipe.media import Alignment, MediaInfo
+from avpipe.montage.values import Clip, Montage, TrackKind
 from avpipe.plan.edit import EditPlan
-from avpipe.plan.plain import plain_merge
+from avpipe.plan.plain import merge_by_content, plain_merge
+from avpipe.plan.request import Request
 from avpipe.plan.scene import make_scene
 from avpipe.plan.supported import require_supported
 from avpipe.plan.values import Plan
@@ -23,8 +29,8 @@ from avpipe.render.montage import plan_montage, render_montage
 from avpipe.render.scene import COPIED_SOUND
 from avpipe.scene import Scene
 from avpipe.settings import Settings
-from avpipe.updates import Done, OutputFacts, Started, Update
-from avpipe.workflow import merge, plan_merge
+from avpipe.updates import Done, OutputFacts, Progress, Started, Update, result_of
+from avpipe.workflow import NOTHING_KNOWN, Known, merge, plan_merge
 
 
 def render_timeline(
@@ -47,11 +53,14 @@ def render_timeline(
     files = _probed(montage, sources)
     require_output(Path(output), [info.path for info in files.values()], overwrite=overwrite)
     scene = make_scene(montage, files, quality=quality, resolution=resolution)
-    merged = plain_merge(montage, files, output, quality=quality, resolution=resolution)
-    if merged is not None:
-        yield from merge(merged, settings, overwrite=overwrite)
-        return
     yield _started(montage, files, output)
+    wanted = _Wanted(output=output, quality=quality, resolution=resolution)
+    merged = yield from _merge_of(montage, files, wanted, settings)
+    if merged is not None:
+        (request, known) = merged
+        with closing(merge(request, settings, overwrite=overwrite, known=known)) as updates:
+            yield from (update for update in updates if not isinstance(update, Started))
+        return
     steps = render_montage(montage, scene, Path(output), settings, overwrite=overwrite)
     with closing(steps):
         checks = yield from steps
@@ -76,10 +85,57 @@ def plan_timeline(
     """
     files = _probed(montage, sources)
     scene = make_scene(montage, files, quality=quality, resolution=resolution)
-    merged = plain_merge(montage, files, output, quality=quality, resolution=resolution)
+    wanted = _Wanted(output=output, quality=quality, resolution=resolution)
+    merged = result_of(_merge_of(montage, files, wanted, settings))
     if merged is not None:
-        return plan_merge(merged, settings)
+        return plan_merge(merged[0], settings, known=merged[1])
     return plan_montage(montage, scene, output, settings)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wanted:
+    """What is to be made of an edit."""
+
+    output: str
+    quality: Quality
+    resolution: str
+
+
+def _merge_of(
+    montage: Montage, files: Mapping[str, MediaInfo], wanted: _Wanted, settings: Settings
+) -> Generator[Progress, None, tuple[Request, Known] | None]:
+    """The merge that an edit is, and what is known of it; None where it is more than that.
+
+    What was lined up by its content is listened to again: where that leads to the very same edit,
+    it is that merge.
+    """
+    (output, quality, resolution) = (wanted.output, wanted.quality, wanted.resolution)
+    listened = merge_by_content(montage, files, output, quality=quality, resolution=resolution)
+    if listened is not None:
+        heard = yield from align_paths(listened.video, listened.audio, settings)
+        if _comes_of(heard.alignment, montage, files):
+            return listened, Known(found=(heard.alignment,))
+    plain = plain_merge(montage, files, output, quality=quality, resolution=resolution)
+    return None if plain is None else (plain, NOTHING_KNOWN)
+
+
+def _comes_of(alignment: Alignment, montage: Montage, files: Mapping[str, MediaInfo]) -> bool:
+    """Whether an edit is what a merge of its video and its recording makes by that alignment."""
+    given = [session_file(source, info) for source, info in files.items()]
+    alone = replace(montage, tracks=montage.of(TrackKind.VIDEO))
+    shown = next(clip.source for track in alone.tracks for clip in track.clips)
+    edit = Merge(files=tuple(FileRef(name=file.name) for file in given if file.source != shown))
+    (video, sound) = pair_of(edit, alone, given)
+    if video is None:
+        return False
+    (made, _) = merge_edit(alone, edit, given, {(video.source, sound.source): alignment})
+    return _heard(made) == _heard(montage)
+
+
+def _heard(montage: Montage) -> list[Clip]:
+    """Every clip of the tracks, by what is done with its source alone."""
+    tracks = [track for kind in (TrackKind.VIDEO, TrackKind.AUDIO) for track in montage.of(kind)]
+    return [replace(clip, name="", kept=None) for track in tracks for clip in track.clips]
 
 
 def _probed(montage: Montage, sources: Mapping[str, str]) -> dict[str, MediaInfo]:

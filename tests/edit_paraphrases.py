@@ -19,6 +19,7 @@ from edit_words import (
 )
 
 from avpipe.edits.values import (
+    AddAudio,
     AddMusic,
     AddTitle,
     Aspect,
@@ -28,6 +29,7 @@ from avpipe.edits.values import (
     Cut,
     Duck,
     Fade,
+    Framing,
     Join,
     Keep,
     Loudness,
@@ -244,3 +246,132 @@ LATER: tuple[Sentence, ...] = (
     ("fade out the sound of everything", [Fade(part=Part.ALL, out_s=1, seen=False)]),
 )
 """Forty written later in the same way, and what they led to."""
+
+THIRD: tuple[Sentence, ...] = (
+    ("chop off the first 4 seconds", [Cut(spans=(first(4),))]),
+    ("lose the last three seconds", [Cut(spans=(last(3),))]),
+    ("get rid of everything between 0:05 and 0:08", [Cut(spans=(between(5, 8),))]),
+    ("only use 2s to 12s", [Keep(spans=(between(2, 12),))]),
+    ("I just need the part from 00:00:03 to 00:00:09", [Keep(spans=(between(3, 9),))]),
+    ("start the video at 0:06", [Keep(spans=(from_on(6),))]),
+    ("end it at 15 seconds", [Keep(spans=(until(15),))]),
+    ("shorten it to 10 seconds", [Keep(spans=(first(10),))]),
+    ("slow it to half speed", [Speed(factor="1/2")]),
+    ("speed up the part between 5 and 10 seconds by 4x", [Speed(factor=4, span=between(5, 10))]),
+    ("turn the original sound off", [Mute(part=Part.VIDEO_SOUND)]),
+    (
+        "kill the camera audio and use lofi.mp3 instead",
+        [Mute(part=Part.VIDEO_SOUND), AddAudio(file=file("lofi.mp3"))],
+    ),
+    ("put lofi.mp3 underneath at a quarter volume", [AddMusic(file=file("lofi.mp3"), gain=0.25)]),
+    ("have the music fade out over the last 2 seconds", [Fade(part=Part.MUSIC, out_s=2)]),
+    ("fade in from black for one second", [Fade(part=Part.ALL, in_s=1)]),
+    ("fade out to black over 2 seconds", [Fade(part=Part.ALL, out_s=2)]),
+    (
+        "put 'Chapter One' in yellow at the bottom for the first 3 seconds",
+        [
+            AddTitle(
+                text="Chapter One", look=look(span=first(3), place=Place.BOTTOM, color="#ffff00")
+            )
+        ],
+    ),
+    (
+        'a caption saying "Hello" from 4 to 7 seconds please',
+        [AddTitle(text="Hello", look=look(span=between(4, 7)))],
+    ),
+    (
+        "write Made in Oslo in the top left corner",
+        [AddTitle(text="Made in Oslo", look=look(place=Place.TOP_LEFT))],
+    ),
+    ("make it square for Instagram", [Aspect(width=1, height=1)]),
+    (
+        "turn it into a vertical video with blurred bars",
+        [Aspect(width=9, height=16, shape=Shape.BLUR)],
+    ),
+    ("fill the sides with blur", [Framing(shape=Shape.BLUR)]),
+    ("crop it to 4:5", [Aspect(width=4, height=5, shape=Shape.FILL)]),
+    ("make this ready for YouTube Shorts", [Aspect(width=9, height=16)]),
+    ("I want it in 720p", [Resolution(short_side=720)]),
+    ("normalise the loudness to -16 LUFS", [Loudness(lufs=-16.0)]),
+    ("loudness -14", [Loudness(lufs=-14.0)]),
+    ("duck the music when somebody is talking", [Duck()]),
+    ("swap the two clips", [Swap(one=ClipRef(number=1), other=ClipRef(number=2))]),
+    ("join all the clips together", [Join()]),
+    ("move the second clip to the front", [Move(clip=ClipRef(number=2), to=1)]),
+    ("delete the title", [Remove(part=Part.TITLE)]),
+    (
+        "cut the first 2 seconds, add the title 'Day 1' and drop the music to 30%",
+        [Cut(spans=(first(2),)), AddTitle(text="Day 1"), Volume(part=Part.MUSIC, gain=0.3)],
+    ),
+    ("crossfade the clips, one second each", [CrossFade(length_s=1)]),
+    ("mute from 3s to 5s", [Mute(part=Part.ALL, span=between(3, 5))]),
+    ("raise the voice by 6 dB", [Volume(part=Part.SPEECH, gain=db(6), relative=True)]),
+    (
+        "turn the music down to 10% between 5s and 8s",
+        [Volume(part=Part.MUSIC, gain=0.1, span=between(5, 8))],
+    ),
+    ("把开头的4秒剪掉", [Cut(spans=(first(4),))]),
+    ("结尾3秒不要了", [Cut(spans=(last(3),))]),
+    ("只要第5秒到第12秒这一段", [Keep(spans=(between(5, 12),))]),
+    ("把1分10秒到1分20秒之间的内容删掉", [Cut(spans=(between(70, 80),))]),
+    ("画面放慢一半", [Speed(factor="1/2")]),
+    ("快进到两倍速", [Speed(factor=2)]),
+    ("最后5秒放慢到一半速度", [Speed(factor="1/2", span=last(5))]),
+    ("背景音乐小一点,调到百分之二十", [Volume(part=Part.MUSIC, gain=0.2)]),
+    ("音乐轻一点，调到-20分贝", [Volume(part=Part.MUSIC, gain=0.1)]),
+    ("用 lofi.mp3 当背景音乐,音量三成", [AddMusic(file=file("lofi.mp3"), gain=0.3)]),
+    ("音乐最后两秒渐渐变小", [Fade(part=Part.MUSIC, out_s=2)]),
+    ("开头一秒渐亮", [Fade(part=Part.ALL, in_s=1)]),
+    (
+        "在底部打上“第一章”三个字,黄色,显示前3秒",
+        [AddTitle(text="第一章", look=look(span=first(3), place=Place.BOTTOM, color="#ffff00"))],
+    ),
+    ("标题写上:我的夏天", [AddTitle(text="我的夏天")]),
+    ("4秒到7秒之间出现字幕“你好”", [AddTitle(text="你好", look=look(span=between(4, 7)))]),
+    ("做成竖屏的,发抖音用", [Aspect(width=9, height=16)]),
+    ("两边用模糊背景填满,改成方形", [Aspect(width=1, height=1, shape=Shape.BLUR)]),
+    ("裁成四比五", [Aspect(width=4, height=5, shape=Shape.FILL)]),
+    ("清晰度改成720p", [Resolution(short_side=720)]),
+    ("响度统一到-16", [Loudness(lufs=-16.0)]),
+    ("有人讲话时音乐自动压低", [Duck()]),
+    ("两段视频对调一下", [Swap(one=ClipRef(number=1), other=ClipRef(number=2))]),
+    ("把所有片段拼成一个", [Join()]),
+    ("撤回刚才那步", [Undo()]),
+    ("字幕去掉", [Remove(part=Part.TITLE)]),
+    (
+        "前两秒砍掉,再配上标题《第一天》,音乐降到30%",
+        [Cut(spans=(first(2),)), AddTitle(text="第一天"), Volume(part=Part.MUSIC, gain=0.3)],
+    ),
+    ("片段之间加一秒的叠化", [CrossFade(length_s=1)]),
+    (
+        "音乐降到20%,再剪掉最后一秒",
+        [Volume(part=Part.MUSIC, gain=0.2), Cut(spans=(last(1),))],
+    ),
+    (
+        "turn the music down to 20% and keep the first 10 seconds",
+        [Volume(part=Part.MUSIC, gain=0.2), Keep(spans=(first(10),))],
+    ),
+    (
+        "speed it up 2x, the last 5 seconds quieter",
+        [Speed(factor=2), Volume(part=Part.ALL, gain=db(-6), relative=True, span=last(5))],
+    ),
+    ("give me 30 to 45 seconds only", [Keep(spans=(between(30, 45),))]),
+    (
+        "title card: Hello World, centered, white, 2 seconds",
+        [AddTitle(text="Hello World", look=look(length_s=2, place=Place.CENTER, color="#ffffff"))],
+    ),
+    (
+        'show "The End" during the last 4 seconds in big letters',
+        [AddTitle(text="The End", look=look(span=last(4), size=TextSize.LARGE))],
+    ),
+    ('rename the title to "Finale"', [ChangeTitle(text="Finale")]),
+    ("音量统一到-14 LUFS", [Loudness(lufs=-14.0)]),
+    (
+        "最后加一个“谢谢观看”，停3秒",
+        [AddTitle(text="谢谢观看", look=look(span=last(3), length_s=3))],
+    ),
+    ("保留前一分钟就行", [Keep(spans=(first(60),))]),
+    ("5秒到10秒之间，音乐音量调到20%", [Volume(part=Part.MUSIC, gain=0.2, span=between(5, 10))]),
+    ("把原来的声音换成 talk.wav", [ReplaceAudio(file=file("talk.wav"))]),
+)
+"""Sixty written a third time in the same way, and what they led to."""

@@ -26,7 +26,10 @@ from avpipe.montage.values import Canvas, Montage
 from avpipe.projects import OutdatedError, Projects, States
 
 SCHEMA = "avpipe.cloud/1"
-KEYS = {"schema", "session_id", "action", "text", "changes", "timeline", "output", "files"}
+KEYS = {
+    *("schema", "session_id", "action", "text", "changes", "timeline", "output", "files"),
+    "checks",
+}
 SHORT = {
     "AVPIPE_CLOUD_POLL_S": "0.02",
     "AVPIPE_CLOUD_RETRY_S": "0.02",
@@ -250,11 +253,16 @@ def test_an_export_that_the_service_blocks(avpipe: CommandLine, nemo: FakeNemo) 
 def test_chat_from_a_pipe(avpipe: CommandLine) -> None:
     process = avpipe.start("chat", stdin=-1)
     (out, err) = process.communicate(
-        "camera.mp4\n\nmake it square\nwhatever this is\nstatus\n", timeout=LIMIT_S
+        "camera.mp4\n\nmake it square\nwhatever this is\nstatus\n静音\nexport\nexport\n",
+        timeout=LIMIT_S,
     )
     assert process.returncode == 0
+    assert "全部已静音。" in out
+    assert names(avpipe.folder) == {  # there is no -y to say, so that nothing is overwritten
+        *("camera.mp4", "lofi.wav", "camera.export.mp4", "camera.export-2.mp4"),
+    }
     assert "added camera.mp4." in out
-    assert out.count("Timeline (1 track): 1. Video: camera (0-4s)") == 3
+    assert out.count("Timeline (1 track): 1. Video: camera (0-4s)\n") == 3
     assert "error: not understood" in err
 
 

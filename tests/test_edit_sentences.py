@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from edit_paraphrases import LATER, PARAPHRASES
+from edit_paraphrases import LATER, PARAPHRASES, THIRD
 from edit_sentences import NOT_UNDERSTOOD, SENTENCES
 from edit_words import ANYTHING, FILES
 
@@ -33,7 +33,7 @@ def is_same(found: Any, meant: Any) -> bool:
     return bool(found == meant)
 
 
-@pytest.mark.parametrize(("sentence", "meant"), SENTENCES + PARAPHRASES + LATER)
+@pytest.mark.parametrize(("sentence", "meant"), SENTENCES + PARAPHRASES + LATER + THIRD)
 def test_means(sentence: str, meant: list[Any]) -> None:
     assert is_same(list(understand(sentence, FILES).edits), meant), understand(sentence, FILES)
 
@@ -46,7 +46,7 @@ def test_is_not_guessed_at(sentence: str) -> None:
 
 
 def test_the_tables_are_as_long_as_they_should_be() -> None:
-    sentences = [sentence for sentence, _ in SENTENCES + PARAPHRASES + LATER]
+    sentences = [sentence for sentence, _ in SENTENCES + PARAPHRASES + LATER + THIRD]
     assert len(sentences) >= 200
     assert len(set(sentences)) == len(sentences)
     assert len(PARAPHRASES) >= 60

@@ -143,6 +143,33 @@ def test_speed_keeps_sound_and_titles_with_the_picture(talk: Talk) -> None:
     assert (title.start, title.end) == (5, 7)
 
 
+def test_a_stretch_runs_faster_and_what_follows_moves_up(talk: Talk) -> None:
+    talk.say("merge talk.wav with the video", 'add a title "T" from 8s to 14s', "add lofi.mp3")
+    talk.say("speed up 10s to 20s by 4x")
+    assert talk.shown == [
+        ("camera", 0, 10, 0), ("camera", 10, 12.5, 10), ("camera", 12.5, 52.5, 20),
+    ]  # fmt: skip
+    sounds = [(c.start, c.end, c.source_in, c.speed) for c in talk.speech if c.name == "talk"]
+    assert sounds == [(0, 10, 0, 1), (10, 12.5, 10, 4), (12.5, 42.5, 20, 1)]
+    (title,) = talk.clips(TrackKind.TEXT)
+    assert (title.start, title.end) == (8, 11)
+    talk.say("undo", "join clip2.mp4", "crossfade the clips")
+    with pytest.raises(EditRefusedError, match="cross-faded"):
+        talk.say("play the first 5 seconds at half speed")
+
+
+def test_a_stretch_is_quieter(talk: Talk) -> None:
+    talk.say("add lofi.mp3 as music at 40%", "lower the music to 10% between 20s and 30s")
+    heard = [(clip.start, clip.end, clip.volume) for clip in talk.music]
+    assert heard == [
+        (0, 20, 0.4), (20, 25, 0.1), (25, 30, 0.1), (30, 50, 0.4), (50, 60, 0.4),
+    ]  # fmt: skip
+    talk.say("make the last 10 seconds half as loud")
+    assert [talk.music[-1].volume, talk.clips(TrackKind.VIDEO)[-1].volume] == [0.2, 0.5]
+    with pytest.raises(EditRefusedError, match="nothing of the audio"):
+        talk.say("add talk.wav", "set the recording to 50% from 55s to 58s")
+
+
 def test_clips_are_joined_moved_and_taken_out(talk: Talk) -> None:
     talk.say("add clip2.mp4 at the end", 'add a title "T" at 61s for 2 seconds')
     assert talk.shown == [("camera", 0, 60, 0), ("clip2", 60, 68, 0)]
@@ -192,6 +219,7 @@ def test_a_merge_after_a_cut_keeps_the_sync(talk: Talk) -> None:
 
 
 def test_a_merge_that_is_not_certain_lines_up_the_starts_and_says_so(talk: Talk) -> None:
+    """The video's own sound is heard after it, as in the merge of the command line."""
     unsure = Alignment(
         method=AlignmentMethod.CONTENT,
         verdict=Verdict.UNCERTAIN,
@@ -200,6 +228,9 @@ def test_a_merge_that_is_not_certain_lines_up_the_starts_and_says_so(talk: Talk)
     )
     said = talk.say("merge talk.wav with the video", alignment=unsure)
     assert "not certain: more than one place fits" in said.text
+    heard = [(clip.source, clip.start, clip.end) for clip in talk.speech]
+    assert heard == [("talk.wav", 0, 50), ("camera.mp4", 50, 60)]
+    talk.say("replace the audio with talk.wav", alignment=unsure)
     assert [(clip.start, clip.end) for clip in talk.speech] == [(0, 50)]
 
 
@@ -303,21 +334,23 @@ def test_which_file_is_meant(talk: Talk) -> None:
     [
         *((text, Action.EXPORT) for text in (
             "export", "导出", "download", "send me the video", "export 1080p MP4", "把视频发给我",
-            "Can you export the final video please?", "render it", "下载视频",
+            "Can you export the final video please?", "render it", "下载视频", "把视频导出来",
+            "click the Export button", "点击导出", "give me the download link",
         )),
         *((text, Action.CREDITS) for text in (
             "credits", "积分", "balance", "余额", "how many credits do I have left?",
-            "还剩多少积分",
+            "还剩多少积分", "check account", "check my billing", "查看账户余额",
         )),
         *((text, Action.STATE) for text in (
             "status", "状态", "show tracks", "现在什么样了", "what does it look like now?",
-            "看看时间线",
+            "看看时间线", "preview in timeline", "打开时间线", "open the timeline panel",
         )),
         *((text, Action.UPLOAD) for text in (
             "upload", "上传", "upload camera.mp4", "/tmp/my\\ film.mp4", "'a b.mov' \"c.wav\"",
         )),
         *((text, Action.EDIT) for text in (
-            "", "add the title 'export'", "balance the music and the speech", "regenerate",
+            "", "add the title 'export'", "redo", "重新生成", "先别导出",
+            "don't export yet", "balance the music and the speech", "regenerate",
             "再来一个", "merge camera.mp4 with a.wav", "show the text at the top",
             "export for TikTok",
             "credits roll at the end", "cut the first 5 seconds", "看" * 190 + "x",

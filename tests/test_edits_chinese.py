@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from edit_paraphrases import PARAPHRASES
+from edit_paraphrases import PARAPHRASES, THIRD
 from edit_sentences import NOT_UNDERSTOOD, SENTENCES
 from test_edits import CAMERA, TALK, Talk
 
@@ -42,7 +42,7 @@ def answers(sentence: str) -> list[str]:
     return [one for one in said if one and "avpipe" not in one]
 
 
-@pytest.mark.parametrize("sentence", [sentence for sentence, _ in SENTENCES + PARAPHRASES])
+@pytest.mark.parametrize("sentence", [sentence for sentence, _ in SENTENCES + PARAPHRASES + THIRD])
 def test_what_a_sentence_is_answered_has_chinese_words(sentence: str) -> None:
     for said in answers(sentence):
         assert left_over(in_chinese(said)) == "", said

@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 
 from avpipe.benchmarks.scene import Scene, camera_sound, pink_noise, resample_at
 from avpipe.benchmarks.voice import synthesise
+from avpipe.conversation.local import LocalSession
+from avpipe.conversation.values import Question
 from avpipe.errors import SyncUncertainError, VerificationError
 from avpipe.media import AlignmentMethod, Verdict
+from avpipe.plan.edit import EditPlan
 from avpipe.plan.request import AudioMode, Fill, Sync
+from avpipe.plan.values import Plan
+from avpipe.projects import Projects
 from avpipe.recipe import RECORDER
 from avpipe.settings import Settings
-from avpipe.updates import Done, Note
+from avpipe.updates import Done, Note, result_of
 from avpipe.workflow import carry_out
 
 Samples = NDArray[np.float32]
@@ -291,3 +296,23 @@ def roughness(merged: Merged, begin: float, end: float) -> float:
     for _ in range(4):
         part = np.diff(part)
     return float(np.abs(part).max())
+
+
+@pytest.mark.parametrize("stretch", [(8, 30), (-3, 42)], ids=["a part of it", "all of it"])
+def test_a_merge_in_a_conversation_is_the_merge_of_the_command_line(
+    world: World, tmp_path: Path, stretch: tuple[float, float]
+) -> None:
+    """The same bytes, the video copied; also where the camera is heard beside the recording."""
+    recorder = world.record(tmp_path / "recorder.wav", stretch, drift_ppm=30)
+    (tmp_path / "merged").mkdir()
+    merged = merge(tmp_path / "merged", world.video, recorder, sync=Sync.AUTO, fill=Fill.CAMERA)
+    (said, settings) = (tmp_path / "said.mp4", Settings(state_dir=tmp_path / "state"))
+    with Projects(settings.state_dir) as projects:
+        session = LocalSession(projects, settings)
+        paths = (str(world.video), str(recorder))
+        result_of(session.answer(Question(text="merge this audio and video", paths=paths)))
+        assert isinstance(session.plan(), Plan)
+        result_of(session.answer(Question(text="export", output=str(said))))
+        assert said.read_bytes() == merged.path.read_bytes()
+        result_of(session.answer(Question(text="mute the last second")))
+        assert isinstance(session.plan(), EditPlan)

@@ -90,6 +90,25 @@ def test_a_cut_encodes_what_its_edges_leave_of_a_group(
     assert click_times(output) == pytest.approx([0.6, 1.6, 2.6, 3.2, 4.2, 5.2, 6.2], abs=0.001)
 
 
+def test_a_cut_between_two_frames_repeats_none_at_a_joint(
+    folder: Path, sources: dict[str, str]
+) -> None:
+    """1.1 s are 27.5 frames: what is encoded began with frame 27, and what is copied with 28."""
+    (output, updates) = render(edit(clip("closed.mp4", 1.1, 4.7)), sources, folder / "half.mp4")
+    assert copied(updates) == 50
+    assert [frame.number for frame in shown_frames(output)] == list(range(27, 117))
+
+
+def test_where_only_the_sound_is_changed_no_frame_is_encoded(
+    folder: Path, sources: dict[str, str]
+) -> None:
+    silent = clip("closed.mp4", 1.4, 4.7, 1.4, volume=0.0)
+    montage = edit(clip("closed.mp4", 0, 1.4), silent, clip("closed.mp4", 4.7, 10, 4.7))
+    (output, updates) = render(montage, sources, folder / "silent.mp4")
+    assert copied(updates) == 250
+    assert click_times(output) == pytest.approx([1, 5, 6, 7, 8, 9], abs=0.001)
+
+
 @pytest.mark.parametrize(
     ("source", "end", "sound", "is_copied"),
     [

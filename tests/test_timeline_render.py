@@ -32,6 +32,7 @@ from avpipe.montage.values import (
 )
 from avpipe.plan.request import Fill, Sync
 from avpipe.recipe import Quality
+from avpipe.render.pace import paced
 from avpipe.settings import Settings
 from avpipe.updates import Done, Note, Update
 from avpipe.workflow_timeline import render_timeline
@@ -412,6 +413,13 @@ def test_an_edit_that_is_a_merge_is_made_as_one(folder: Path, sources: dict[str,
         fill=Fill.SILENCE,
     )
     assert output.read_bytes() == merged.path.read_bytes()
+
+
+def test_the_pace_of_a_render_is_not_that_of_a_last_figure_that_is_none() -> None:
+    """ffmpeg's last one may be billions of seconds."""
+    told = list(paced("video", 4, iter([2.0, 9e12])))
+    assert [update.done for update in told] == [0, 0.5, 1, 1]
+    assert told[-2].speed < 2 * told[-3].speed + 0.1
 
 
 def test_what_cannot_be_rendered_is_refused_before_anything_is_made(

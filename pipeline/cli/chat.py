@@ -94,7 +94,7 @@ def _question(line: str) -> Question | None:
     if not text:
         return None
     paths = _dropped(text)
-    return Question(text="upload", paths=paths) if paths else Question(text=text)
+    return Question(text="upload", paths=paths) if paths else Question(text=text, numbered=True)
 
 
 def _dropped(text: str) -> tuple[str, ...]:

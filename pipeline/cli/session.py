@@ -135,4 +135,5 @@ def answer_form(answer: Answer) -> dict[str, Any]:
         "timeline": jsonform.encode(answer.timeline),
         "output": None if answer.done is None else answer.done.output.path,
         "files": jsonform.encode(answer.files),
+        "checks": [] if answer.done is None else jsonform.encode(answer.done.checks),
     }

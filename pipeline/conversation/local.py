@@ -12,7 +12,8 @@ from avpipe.cloud.draft import entries_of_montage
 from avpipe.cloud.values import RemoteFile
 from avpipe.codecs import isolate
 from avpipe.conversation.values import Answer, Question
-from avpipe.edits.files import FileKind, SessionFile
+from avpipe.edits.chinese import in_chinese, is_chinese
+from avpipe.edits.files import SessionFile, session_file
 from avpipe.edits.merging import Pair
 from avpipe.edits.respond import Response, as_exported, pairs_to_align, respond, with_first_picture
 from avpipe.errors import (
@@ -24,7 +25,7 @@ from avpipe.errors import (
 )
 from avpipe.files import require_files, require_output
 from avpipe.intent import Action, action_of, files_named
-from avpipe.media import Alignment, MediaInfo, PictureKind
+from avpipe.media import Alignment, MediaInfo
 from avpipe.montage.summary import in_order, summarise
 from avpipe.montage.values import Montage, TrackKind
 from avpipe.plan.edit import EditPlan
@@ -123,7 +124,10 @@ class LocalSession:
                 response = yield from self._response(question.text, project)
             except (NotUnderstoodError, EditRefusedError) as error:
                 told = self._told(project, Action.EDIT, files=added)
-                return replace(told, text=error.message, hint=error.hint, understood=False)
+                (text, hint) = (error.message, error.hint)
+                if is_chinese(question.text):
+                    (text, hint) = (in_chinese(text), hint and in_chinese(hint))
+                return replace(told, text=text, hint=hint, understood=False)
             states = States(montage=response.montage, history=response.history)
             if states == project.states:
                 break
@@ -136,7 +140,7 @@ class LocalSession:
             raise OutdatedError(f"the session {self._name} is being changed by other processes")
         answer = replace(
             self._told(project, Action.EDIT, files=added),
-            text=response.text,
+            text=in_chinese(response.text) if is_chinese(question.text) else response.text,
             changes=response.changes,
         )
         if not response.export:
@@ -164,7 +168,7 @@ class LocalSession:
         _require_something(montage)
         if action_of(question.text) is Action.EXPORT:
             montage = as_exported(question.text, montage, _session_files(project))
-        output = os.path.abspath(question.output or default_output(montage))  # noqa: PTH100
+        output = question.output_or(default_output(montage))
         sources = _sources(project)
         require_output(Path(output), list(sources.values()), overwrite=question.overwrite)
         updates = render_timeline(
@@ -215,26 +219,7 @@ def _added_words(files: tuple[RemoteFile, ...]) -> str:
 
 
 def _session_files(project: Project) -> tuple[SessionFile, ...]:
-    return tuple(_session_file(file.source, file.info) for file in project.files)
-
-
-def _session_file(source: str, info: MediaInfo) -> SessionFile:
-    """A file as edits see it."""
-    if not info.video:
-        duration = info.audio[0].duration if info.audio else info.duration
-        return SessionFile(source=source, name=source, kind=FileKind.AUDIO, duration=duration)
-    video = info.video[0]
-    still = info.picture is PictureKind.STILL
-    (width, height) = video.upright_size
-    return SessionFile(
-        source=source,
-        name=source,
-        kind=FileKind.IMAGE if info.picture else FileKind.VIDEO,
-        duration=None if still else video.duration or info.duration,
-        has_sound=bool(info.audio),
-        width=width,
-        height=height,
-    )
+    return tuple(session_file(file.source, file.info) for file in project.files)
 
 
 def _remote(project: Project, paths: Sequence[str] | None = None) -> tuple[RemoteFile, ...]:

@@ -86,7 +86,7 @@ class RemoteSession:
     def _exported(self, question: Question, session: str) -> Steps[Answer]:
         state = self._cloud.api.state(session)
         exports.require_exportable(state)
-        output = os.path.abspath(question.output or exports.default_output(state))  # noqa: PTH100
+        output = question.output_or(exports.default_output(state))
         require_output(Path(output), (), overwrite=question.overwrite)
         steps = export(
             self._cloud,

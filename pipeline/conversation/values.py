@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from avpipe.cloud.values import RemoteFile, TimelineEntry
+from avpipe.files import free_path
 from avpipe.intent import Action
 from avpipe.updates import Done
 
@@ -19,8 +22,16 @@ class Question:
     output: str | None = None
     """Where an export goes; None for a name in the current folder."""
     overwrite: bool = False
+    numbered: bool = False
+    """Whether a name that was not given gets a number where it is taken."""
     fallback: bool = True
     """Whether an export that the cloud does not make is made here."""
+
+    def output_or(self, default: str) -> str:
+        """The path of an export; `default` where none was given."""
+        if self.output is None and self.numbered:
+            return str(free_path(Path(default).absolute()))
+        return os.path.abspath(self.output or default)  # noqa: PTH100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from avpipe.edits import looks, merging, reshape, sound
+from avpipe.edits import looks, merging, pace, reshape, sound
 from avpipe.edits.files import SessionFile, named_file
 from avpipe.edits.merging import Alignments
 from avpipe.edits.reshape import Told
@@ -85,7 +85,7 @@ def _applied(
         case Join():
             return reshape.join(montage, edit, _to_join(edit, montage, files), files)
         case Speed():
-            return reshape.speed(montage, edit, files)
+            return pace.speed(montage, edit, files)
         case CrossFade():
             return reshape.cross_fade(montage, edit, files)
         case RemoveClip():

@@ -41,6 +41,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (f"kept ({_SPANS})", "已保留 {0:s}"),
     (rf"it lasts ({_N}) s now", "现在长 {0} 秒"),
     (rf"speed ({_N})x", "速度 {0} 倍"),
+    (rf"speed ({_N})x from ({_N}) to ({_N}) s", "{1} 到 {2} 秒速度 {0} 倍"),
     (rf"split at ({_N}) s", "已在 {0} 秒处分割"),
     (r"there are (\d+) clips", "现在有 {0} 段"),
     ("the order is now (.+)", "现在的顺序：{0}"),
@@ -49,6 +50,14 @@ _RULES: tuple[tuple[str, str], ...] = (
     (rf"clips cross-faded over ({_N}) s", "片段之间叠化 {0} 秒"),
     (rf"volume of ({_PART}): (\d+%) of what it was", "{0:p}音量为原来的 {1}"),
     (rf"volume of ({_PART}): (\d+%)", "{0:p}音量 {1}"),
+    (
+        rf"volume of ({_PART}) from ({_N}) to ({_N}) s: (\d+%) of what it was",
+        "{0:p}在 {1} 到 {2} 秒音量为原来的 {3}",
+    ),
+    (
+        rf"volume of ({_PART}) from ({_N}) to ({_N}) s: (\d+%)",
+        "{0:p}在 {1} 到 {2} 秒音量 {3}",
+    ),
     (rf"({_PART}) muted", "{0:p}已静音"),
     (rf"({_PART}) muted from ({_N}) to ({_N}) s", "{0:p}在 {1} 到 {2} 秒静音"),
     (rf"({_PART}) is heard again", "{0:p}恢复声音"),
@@ -100,6 +109,11 @@ _RULES: tuple[tuple[str, str], ...] = (
     (
         rf"there is nothing from ({_N}) s to ({_N}) s: it lasts ({_N}) s",
         "{0} 到 {1} 秒没有内容：全长 {2} 秒",
+    ),
+    (rf"there is nothing of ({_PART}) from ({_N}) to ({_N}) s", "{1} 到 {2} 秒没有{0:p}"),
+    (
+        "the clips are cross-faded: only all of it can change its speed",
+        "片段之间有叠化：只能改变整体的速度",
     ),
     ("that would cut everything", "那样就全部剪掉了"),
     (rf"there is no clip to split at ({_N}) s", "{0} 秒处没有可分割的片段"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from avpipe.edits import phrases
 from avpipe.edits.concepts import Concept, Word
 from avpipe.edits.scan import PICTURES
-from avpipe.edits.values import ClipRef, Edit, FileRef, Part, Span
+from avpipe.edits.values import WHOLE, ClipRef, Edit, FileRef, Part, Span
 
 C = Concept
 
@@ -44,6 +45,10 @@ class Clause:
     def has(self, *concepts: C) -> bool:
         """Whether it holds one of those meanings."""
         return not self.concepts.isdisjoint(concepts)
+
+    def neighbours(self) -> list[set[C]]:
+        """The meanings of each two words that stand side by side."""
+        return [{one.concept, other.concept} for one, other in pairwise(self.words)]
 
     def count(self, *concepts: C) -> int:
         """How many words have one of those meanings."""
@@ -124,6 +129,14 @@ def spans_of(clause: Clause) -> tuple[Span, ...]:
     if edges and len(lengths) == 1:
         found += [phrases.span_at(edge, lengths[0]) for edge in edges]
     return tuple(found)
+
+
+def stretches_of(clause: Clause) -> tuple[Span, ...] | None:
+    """The one stretch that is meant, or the whole; None of a time that says no such thing."""
+    spans = spans_of(clause)
+    if not spans:
+        return None if clause.has(C.TIME, C.LENGTH, C.EDGE) else (WHOLE,)
+    return spans if len(spans) == 1 else None
 
 
 def clip_refs(clause: Clause) -> list[ClipRef]:

@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from avpipe.edits.values import FileRef
 from avpipe.errors import EditRefusedError
+from avpipe.media import MediaInfo, PictureKind
 from avpipe.montage.values import Montage
 
 STILL_S = Fraction(5)
@@ -54,6 +55,25 @@ class SessionFile:
     def length(self) -> Fraction:
         """How long it lasts; of a still picture, how long it is shown."""
         return STILL_S if self.duration is None else self.duration
+
+
+def session_file(source: str, info: MediaInfo) -> SessionFile:
+    """A file as edits see it."""
+    if not info.video:
+        duration = info.audio[0].duration if info.audio else info.duration
+        return SessionFile(source=source, name=source, kind=FileKind.AUDIO, duration=duration)
+    video = info.video[0]
+    still = info.picture is PictureKind.STILL
+    (width, height) = video.upright_size
+    return SessionFile(
+        source=source,
+        name=source,
+        kind=FileKind.IMAGE if info.picture else FileKind.VIDEO,
+        duration=None if still else video.duration or info.duration,
+        has_sound=bool(info.audio),
+        width=width,
+        height=height,
+    )
 
 
 def file_of(source: str | None, files: Sequence[SessionFile]) -> SessionFile | None:

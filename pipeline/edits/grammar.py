@@ -18,7 +18,8 @@ from avpipe.edits.look_rules import sized
 from avpipe.edits.rules import edits_of
 from avpipe.edits.scan import narrowed, scan
 from avpipe.edits.suggestions import refusal
-from avpipe.edits.values import Aspect, Edit, Wish
+from avpipe.edits.values import WHOLE, Aspect, Edit, Speed, Volume, Wish
+from avpipe.edits.verbs import WRITTEN
 
 C = Concept
 
@@ -99,7 +100,7 @@ def _parse(
     key = (at, carried)
     if key in known:
         return known[key]
-    known[key] = None
+    known[key] = stretched = None
     for end in _ends(pieces, at):
         words = tuple(word for piece in pieces[at:end] for word in piece)
         said = _clause(sentence, words, carried)
@@ -107,10 +108,24 @@ def _parse(
             continue
         (edits, verbs) = said
         rest = _parse(sentence, pieces, end, verbs, known)
-        if rest is not None:
-            known[key] = (*edits, *rest)
-            break
+        if rest is None:
+            continue
+        if end - at > 1 and any(map(_is_of_a_stretch, edits)):
+            stretched = stretched or (*edits, *rest)
+            continue
+        known[key] = (*edits, *rest)
+        break
+    if known[key] is None:
+        known[key] = stretched
     return known[key]
+
+
+def _is_of_a_stretch(edit: Edit | _Export) -> bool:
+    """Whether a level or a pace is for a time only, which may belong to an edit of its own.
+
+    In "music down to 20 %, cut the last second" it does.
+    """
+    return isinstance(edit, Speed | Volume) and edit.span != WHOLE
 
 
 def _ends(pieces: tuple[tuple[Word, ...], ...], at: int) -> list[int]:
@@ -202,12 +217,13 @@ def _with_text(sentence: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
 
 
 def _bare_text(words: tuple[Word, ...]) -> int | None:
-    """Where a text begins that follows "title" at once: a name or a sign that is no other word."""
+    """Where a text begins that follows "title" or "write" at once: a name, or no other word."""
     if not any(word.concept is C.ADD for word in words):
         return None
     for number, word in enumerate(words[:-1]):
         after = words[number + 1]
-        if word.concept is C.TITLE and after.concept is C.UNKNOWN:
+        begins = word.concept is C.TITLE or word.value == WRITTEN
+        if begins and after.concept is C.UNKNOWN:
             capital = after.value[0].isupper() or not after.value[0].isascii()
             return number if capital else None
     return None

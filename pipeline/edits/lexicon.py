@@ -92,12 +92,12 @@ _SMALL: tuple[Line, ...] = (
         r"|place|content|way|through|throughout\s+it"
         r"|at\s+a|at\s+an|size|font|style|has|have|being|been|goes|going|screen"
         r"|version|post|along|beside|alongside|existing|current|else|final|result"
-        r"|my\s+own|rest|remaining|too|own|original",
+        r"|my\s+own|rest|remaining|too|own|original|ready|suitable",
         r"[一二三四五六七八九十几两]+个(?:大|小)?字|哎呀|糟糕|哎|请问|请|麻烦|帮我"
         r"|帮|我想要|我想|我要|我|你|您|给|把|将|的时候|的|了|一下子|一下|一个|一段"
         r"|一首|一条|一句|这个|这段|那个|那段|这|那|个|段|首|条|吧|呢|啊|呀|哦|嘛"
         r"|想要|要|里面|里|在|到|为|成|从|是|让|使|它|中|上|下|去|来|处|位置|地方"
-        r"|部分|内容|片段里|大概|大约|左右|想|需要|希望|能不能|可以|能|吗|就|都|整段"
+        r"|部分|内容|片段里|大概|大约|左右|想|需要|希望|能不能|可以|能|吗|就行|就好|即可|就|都|整段"
         r"|作为|当作|当|做|一起|播放|音乐里|时间|时长|出来|起来|一些|点|些|一点|进去"
         r"|进来|视频里|视频中|视频上|上去|会|应该|有|也|为止|那里|适合|版本|用于"
         r"|发布|发|开始|屏幕|用来|操作|修改|步骤|步|次|刚才|刚刚|自己|只|之",

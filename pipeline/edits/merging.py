@@ -66,7 +66,9 @@ def merge(
         raise EditRefusedError(f"nothing of {sound.name} belongs to what is left of the video")
     montage = change_clips(montage, Part.VIDEO_SOUND, lambda clip: replace(clip, volume=0.0))
     made = with_sound(montage, placed, files)
-    if certain and video.has_sound and (filling := list(_filling(made, video, placed))):
+    # A merge is filled as `avpipe merge` fills it; what is replaced by a song stays replaced.
+    filled = video.has_sound and (certain or (isinstance(edit, Merge) and found is not None))
+    if filled and (filling := list(_filling(made, video, placed))):
         made = with_sound(made, filling, files)
     return made, f"{sound.name} merged with {video.name}: {_how(found)}"
 

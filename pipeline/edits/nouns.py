@@ -7,6 +7,10 @@ from avpipe.edits.values import Place, Shape, TextSize
 
 C = Concept
 
+_AROUND = r"(?:(?:两边|两侧|左右|上下|四周|空白处?)(?:用|以)?)?"
+"""What of the frame the picture does not cover."""
+_FILLED = r"(?:来|去)?(?:填满|填充|铺满|补满|补上|填上)?"
+
 NOUNS: tuple[Line, ...] = (
     (
         C.VIDEO,
@@ -61,7 +65,7 @@ NOUNS: tuple[Line, ...] = (
     (
         C.TITLE,
         None,
-        r"(?:title|text|caption|heading|headline|lettering|label|words?|writing"
+        r"(?:(?:sub)?title|text|caption|heading|headline|lettering|label|words?|writing"
         r"|lower\s+third|name\s+tag"
         r"|intro\s+text|message)s?(?:\s+(?:card|overlay|text|line))?",
         r"标题|文字|字幕|题目|片名|文本|字样|字",
@@ -163,13 +167,13 @@ LOOKS: tuple[Line, ...] = (
     (
         C.TEXT_SIZE,
         TextSize.LARGE,
-        r"big(?:ger)?|large(?:r)?|huge",
+        r"(?:in\s+)?(?:big(?:ger)?|large(?:r)?|huge)(?:\s+(?:letters|type|font))?",
         r"大字|大号|字大一点|字大|放大|大大的|大(?=的?(?:标题|字幕|文字))",
     ),
     (
         C.TEXT_SIZE,
         TextSize.SMALL,
-        r"small(?:er)?|tiny",
+        r"(?:in\s+)?(?:small(?:er)?|tiny)(?:\s+(?:letters|type|font))?",
         r"小字|小号|字小一点|字小|缩小|小(?=的?(?:标题|字幕|文字))",
     ),
     (C.COLOR, None, r"colou?r|font\s+colou?r|text\s+colou?r", r"颜色|字体颜色"),
@@ -178,8 +182,8 @@ LOOKS: tuple[Line, ...] = (
         None,
         r"(?:that|which)\s+(?:says?|reads?)|saying|says?|reads|reading|called|titled"
         r"|named|with\s+the\s+(?:text|words?|title)"
-        r"|(?:title|text|caption)\s*:|to\s+(?:say|read)",
-        r"写着|写的是|内容是|内容为|叫做|名为|叫|标题为|标题是|写|说",
+        r"|(?:title|text|caption)(?:\s+(?:card|overlay))?\s*:|to\s+(?:say|read)",
+        r"(?:标题|文字|字幕|字样|题目|片名)(?:写上|写|打上|内容|显示|为|是)?\s*:|写着|写的是|内容是|内容为|叫做|名为|叫|标题为|标题是|写|说",
     ),
 )
 
@@ -272,9 +276,11 @@ FRAMES: tuple[Line, ...] = (
     (
         C.SHAPE,
         Shape.BLUR,
+        r"(?:fill(?:ed|ing)?\s+(?:up\s+)?(?:the\s+|both\s+)?(?:sides?|bars?|rest|gaps?|edges?"
+        r"|borders?|background|(?:empty\s+)?space)\s+with\s+)?"
         r"(?:a\s+)?blur(?:red|ry|ring)?(?:\s+(?:background|sides|edges|bars|fill"
         r"|borders?|copy))?|with\s+(?:a\s+)?blur",
-        r"模糊背景|背景模糊|虚化背景|背景虚化|高斯模糊|毛玻璃|模糊填充|两边模糊|模糊",
+        rf"{_AROUND}(?:模糊背景|背景模糊|虚化背景|背景虚化|高斯模糊|毛玻璃|模糊){_FILLED}",
     ),
     (C.RESOLUTION, 2160, r"2160\s?p?|4\s?k|uhd|ultra\s+hd", r"超高清|4k"),
     (C.RESOLUTION, 1440, r"1440\s?p?|2\s?k|qhd", r"2k"),

@@ -206,10 +206,14 @@ def _lengths() -> Iterator[Phrase]:
     yield C.LENGTH, rf"{_B}({TIME})\s+(?:long|in\s+length|total){_E}", lambda m: seconds_of(m[1])
     yield (
         C.LENGTH,
-        rf"(?:到|至|成|为|用|花|持续|显示|停留|时长为?|长度为?|时长)({TIME})(?:长|钟|的?时间)?",
+        rf"(?:到|至|成|为|用|花|持续|显示|停留?|时长为?|长度为?|时长)({TIME})(?:长|钟|的?时间)?",
         lambda match: seconds_of(match[1]),
     )
-    yield C.TIME, rf"({TIME})(?:长|钟)?", lambda match: seconds_of(match[1])
+    yield (
+        C.TIME,
+        rf"({TIME})(?:长|钟|\s+(?:each|apiece){_E})?",
+        lambda match: seconds_of(match[1]),
+    )
     thing = (
         r"(?:(?:the\s+|my\s+)?(?:video|clip|movie|whole\s+thing|thing)|it|this|that"
         r"|everything)"
@@ -264,12 +268,17 @@ def _way(text: str) -> Way:
     return next((way for sign, way in _WAY_HAN if sign in text), Way.BARE)
 
 
+def _way_of(match: Match[str]) -> Way:
+    """How a figure is meant; where its "to" is the end of the verb before it (调到), by that."""
+    return _way(match[1] or match.string[max(0, match.start() - 1) : match.start()])
+
+
 def _percent(match: Match[str]) -> Amount:
-    return Amount(factor=amounts.percent_of(match[2]), way=_way(match[1]))
+    return Amount(factor=amounts.percent_of(match[2]), way=_way_of(match))
 
 
 def _decibels(match: Match[str]) -> Amount:
-    return Amount(decibels=amounts.decibels_of(match[2]), way=_way(match[1]))
+    return Amount(decibels=amounts.decibels_of(match[2]), way=_way_of(match))
 
 
 def _factor(factor: Fraction, way: Way) -> Callable[[Match[str]], Amount]:
@@ -342,8 +351,9 @@ def _levels() -> Iterator[Phrase]:
     yield C.LUFS, rf"(?:(?:to|at|of)\s+|到|至|为)?({LUFS})", lambda m: amounts.lufs_of(m[1])
     yield (
         C.LUFS,
-        rf"响度(?:标准化)?(?:到|至|为|成|调到|设为)?\s*([-−负]?\s?{NUMBER})(?!\s*[%秒分倍])",
-        (lambda match: amounts.lufs_of(match[1])),
+        rf"{_B}loudness\s+(?:(?:to|at|of|level|=)\s+)*([-−]?\s?{NUMBER})(?!\s*(?:%|db|s)){_E}"
+        rf"|响度(?:标准化|归一化|统一|调整|调|设置|设|控制)?(?:到|至|为|成|在)?\s*([-−负]?\s?{NUMBER})(?!\s*[%秒分倍])",
+        lambda match: amounts.lufs_of(match[1] or match[2]),
     )
     yield (
         C.TIMES,

@@ -21,7 +21,7 @@ from avpipe.edits.tracks import (
     with_clips,
     with_tracks,
 )
-from avpipe.edits.values import ClipRef, CrossFade, Join, Moment, Move, Span, Speed
+from avpipe.edits.values import ClipRef, CrossFade, Join, Moment, Move, Span
 from avpipe.errors import EditRefusedError
 from avpipe.montage.summary import in_order, seconds
 from avpipe.montage.values import Clip, Montage, Track, TrackKind
@@ -82,7 +82,7 @@ def lay_out(
         if is_music(track) or track.kind is TrackKind.OTHER:
             return track
         clips = tuple(_laid_clips(track, stretches))
-        return replace(track, clips=clips if track is main else tuple(_rejoined(clips)))
+        return replace(track, clips=clips if track is main else tuple(rejoined(clips)))
 
     made = with_tracks(montage, tuple(map(relaid, montage.tracks)))
     total = sum((end - start for start, end in stretches), Fraction(0))
@@ -124,7 +124,7 @@ def _has_no_time(clip: Clip) -> bool:
     return clip.source is None
 
 
-def _rejoined(clips: Sequence[Clip]) -> Iterator[Clip]:
+def rejoined(clips: Sequence[Clip]) -> Iterator[Clip]:
     """The clips, with those put together again that follow each other as they did before."""
     held: Clip | None = None
     for clip in sorted(clips, key=lambda clip: clip.start):
@@ -206,35 +206,6 @@ def lay_music(
         last = clips[-1]
         clips[-1] = replace(last, fade_out=min(fade_out, last.duration - last.fade_in))
     return tuple(clips)
-
-
-def speed(montage: Montage, edit: Speed, files: Sequence[SessionFile]) -> Told:
-    """Let everything but the music run faster or slower."""
-    before = length_of(montage)
-    factor = edit.factor
-
-    def quicker(clip: Clip, kind: TrackKind) -> Clip:
-        start = clip.start / factor
-        if kind is TrackKind.TEXT:
-            return replace(clip, start=start, source_out=clip.source_out / factor)
-        return replace(
-            clip,
-            start=start,
-            speed=clip.speed * factor,
-            fade_in=clip.fade_in / factor,
-            fade_out=clip.fade_out / factor,
-            appear=clip.appear / factor,
-            vanish=clip.vanish / factor,
-        )
-
-    tracks = tuple(
-        track
-        if is_music(track) or track.kind is TrackKind.OTHER
-        else replace(track, clips=tuple(quicker(clip, track.kind) for clip in track.clips))
-        for track in montage.tracks
-    )
-    made = fit_music(with_tracks(montage, tracks), before, before / factor, files)
-    return made, f"speed {float(factor):g}x; it lasts {seconds(length_of(made))} s now"
 
 
 def split(montage: Montage, moment: Moment) -> Told:

@@ -65,7 +65,7 @@ RULES: tuple[Rule, ...] = (
     Rule(needs=({C.REVERSE}, {C.ORDER, C.CLIPS}), may={C.SET}, build=time_rules.reverse_order),
     Rule(
         needs=({C.TIMES, C.PACE, C.LEVEL}, {C.FASTER, C.SPEED, C.PACE, C.TIMES}),
-        may={C.SET, C.ADD, C.FASTER, C.LOUDER, C.SPEED, C.USE},
+        may={C.SET, C.ADD, C.FASTER, C.LOUDER, C.SPEED, C.USE, C.SPAN, C.TIME, C.EDGE},
         build=time_rules.speed,
     ),
     Rule(
@@ -73,7 +73,10 @@ RULES: tuple[Rule, ...] = (
             {C.VOLUME, C.LOUDER, *HEARD, C.LEVEL, C.EVERYTHING, C.TOO_LOUD},
             {C.LEVEL, C.LOUDER, C.TIMES, C.TOO_LOUD},
         ),
-        may={*HEARD, C.SET, C.VOLUME, C.LOUDER, C.MOVE, C.KEEP, C.CUT, C.BACKGROUND},
+        may={
+            *(*HEARD, C.SET, C.VOLUME, C.LOUDER, C.MOVE, C.KEEP, C.CUT, C.BACKGROUND),
+            *(C.SPAN, C.TIME, C.EDGE),
+        },
         build=sound_rules.volume,
     ),
     Rule(

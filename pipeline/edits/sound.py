@@ -8,8 +8,9 @@ from fractions import Fraction
 from itertools import pairwise
 
 from avpipe.edits.files import SessionFile, sound_meant
-from avpipe.edits.reshape import Told, is_still, lay_music, part_of, stretch_of
+from avpipe.edits.reshape import Stretch, Told, is_still, lay_music, part_of, stretch_of
 from avpipe.edits.tracks import (
+    Change,
     change_clips,
     is_music,
     is_speech,
@@ -30,6 +31,7 @@ from avpipe.edits.values import (
     Part,
     Remove,
     ReplaceMusic,
+    Span,
     Unmute,
     Volume,
 )
@@ -53,36 +55,52 @@ def volume(montage: Montage, edit: Volume) -> Told:
 
     if edit.relative and not heard:
         raise EditRefusedError(f"{edit.part.value} is muted", hint="unmute it, or say a volume")
-    made = change_clips(montage, edit.part, louder)
     words = f"{percent(edit.gain)} of what it was" if edit.relative else percent(edit.gain)
-    return made, f"volume of {edit.part.value}: {words}"
+    (made, where) = _changed_within(montage, edit.part, edit.span, louder)
+    return made, f"volume of {edit.part.value}{where}: {words}"
 
 
 def mute(montage: Montage, edit: Mute) -> Told:
     """Silence a part, or a stretch of it."""
-    if edit.span == WHOLE:
-        made = change_clips(montage, edit.part, lambda clip: replace(clip, volume=0.0))
-        return made, f"{edit.part.value} muted"
-    meant = tracks_of(montage, edit.part)
-    (start, end) = stretch_of(edit.span, length_of(montage))
-    tracks = tuple(
-        replace(track, clips=_muted_within(track, start, end)) if track in meant else track
+
+    def silent(clip: Clip) -> Clip:
+        return replace(clip, volume=0.0)
+
+    (made, where) = _changed_within(montage, edit.part, edit.span, silent)
+    return made, f"{edit.part.value} muted{where}"
+
+
+def _changed_within(
+    montage: Montage, part: Part, span: Span, change: Change
+) -> tuple[Montage, str]:
+    """The timeline with the clips of a part changed, or what of them lies in a stretch; and when.
+
+    Raises EditRefusedError where nothing of the part lies in it.
+    """
+    if span == WHOLE:
+        return change_clips(montage, part, change), ""
+    meant = tracks_of(montage, part)
+    (start, end) = stretch_of(span, length_of(montage))
+    where = f" from {seconds(start)} to {seconds(end)} s"
+    clips = [clip for track in meant for clip in track.clips]
+    if not any(clip.start < end and clip.end > start for clip in clips):
+        raise EditRefusedError(f"there is nothing of {part.value}{where}")
+    tracks = (
+        replace(track, clips=_within(track, (start, end), change)) if track in meant else track
         for track in montage.tracks
     )
-    words = f"{edit.part.value} muted from {seconds(start)} to {seconds(end)} s"
-    return with_tracks(montage, tracks), words
+    return with_tracks(montage, tracks), where
 
 
-def _muted_within(track: Track, start: Fraction, end: Fraction) -> tuple[Clip, ...]:
+def _within(track: Track, stretch: Stretch, change: Change) -> tuple[Clip, ...]:
+    """The clips cut where a stretch begins and ends, and changed within it."""
+    (start, end) = stretch
     made: list[Clip] = []
     for clip in in_order(track):
-        edges = sorted(
-            {clip.start, clip.end, *(t for t in (start, end) if clip.start < t < clip.end)}
-        )
+        edges = sorted({clip.start, clip.end, *(t for t in stretch if clip.start < t < clip.end)})
         for low, high in pairwise(edges):
             part = part_of(clip, low, high, track.kind)
-            inside = low >= start and high <= end
-            made.append(replace(part, volume=0.0) if inside else part)
+            made.append(change(part) if low >= start and high <= end else part)
     return tuple(made)
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 
 from avpipe.edits.amounts import gain_of_decibels
-from avpipe.edits.clause import FADE_S, HEARD, Built, Clause, first_file, parts_of, spans_of
+from avpipe.edits.clause import (
+    FADE_S,
+    HEARD,
+    Built,
+    Clause,
+    first_file,
+    parts_of,
+    spans_of,
+    stretches_of,
+)
 from avpipe.edits.concepts import Amount, Concept, End, Way
 from avpipe.edits.values import (
     END,
@@ -32,7 +41,10 @@ C = Concept
 def volume(clause: Clause) -> Built:
     """How loud each part that is named is to be."""
     parts = parts_of(clause, Part.ALL)
-    if clause.count(C.LEVEL, C.TIMES) > 1 or clause.count(C.LOUDER) > 1:
+    spans = stretches_of(clause)
+    if clause.count(C.LEVEL, C.TIMES) > 1 or clause.count(C.LOUDER) > 1 or spans is None:
+        return None
+    if spans != (WHOLE,) and _is_of_time(clause):
         return None
     if clause.has(C.TIMES):
         amount = Amount(factor=clause.first(C.TIMES), way=Way.BY)
@@ -40,7 +52,19 @@ def volume(clause: Clause) -> Built:
         amount = clause.first(C.LEVEL)
     louder = clause.first(C.LOUDER, clause.first(C.TOO_LOUD))
     (gain, relative) = _gain(amount, louder)
-    return [Volume(part=part, gain=gain, relative=relative) for part in parts]
+    return [
+        Volume(part=part, gain=gain, relative=relative, span=span)
+        for part in parts
+        for span in spans
+    ]
+
+
+def _is_of_time(clause: Clause) -> bool:
+    """Whether a stretch is what is cut or kept, or stands in a piece that says no level itself."""
+    said = {C.LEVEL, C.LOUDER, C.TIMES, C.TOO_LOUD}
+    if not any(word.concept in said and word.end for word in clause.words):
+        return True
+    return any({C.CUT, C.KEEP} & pair and C.SPAN in pair for pair in clause.neighbours())
 
 
 def _gain(amount: Amount | None, louder: float | None) -> tuple[float, bool]:
@@ -71,7 +95,10 @@ def _level(clause: Clause) -> float | None:
 
 def mute(clause: Clause) -> Built:
     """What is silenced, and when."""
-    spans = spans_of(clause) or (WHOLE,)
+    spans = spans_of(clause)
+    if not spans and clause.has(C.TIME, C.EDGE):  # how much of the end?
+        return None
+    spans = spans or (WHOLE,)
     if clause.has(C.OFF) and not clause.has(C.SET, C.MUTE):
         return None
     return [Mute(part=part, span=span) for part in parts_of(clause, Part.ALL) for span in spans]
@@ -119,6 +146,8 @@ def music(clause: Clause) -> Built:
     lengths = [*clause.all(C.LENGTH), *clause.all(C.TIME)]
     fades = clause.has(C.FADE_IN, C.FADE_OUT, C.FADE_BOTH)
     if len(lengths) > 1 or (lengths and not fades):
+        return None
+    if clause.first(C.EDGE) is End.END and not fades:  # from when on?
         return None
     fade_s = lengths[0] if lengths else FADE_S
     at = clause.first(C.AT)

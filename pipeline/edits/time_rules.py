@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from avpipe.edits.clause import (
     FADE_S,
     HEARD,
@@ -11,6 +13,7 @@ from avpipe.edits.clause import (
     files_of,
     is_shown,
     spans_of,
+    stretches_of,
 )
 from avpipe.edits.concepts import Amount, Concept, End, Way
 from avpipe.edits.values import (
@@ -145,26 +148,33 @@ def reverse_order(clause: Clause) -> Built:
 def speed(clause: Clause) -> Built:
     """Faster or slower, by exactly one figure."""
     figures = clause.count(C.TIMES, C.PACE, C.LEVEL)
-    if figures != 1:
+    spans = stretches_of(clause)
+    if figures != 1 or spans is None:
         return None
+    factor = _factor(clause)
+    return None if factor is None else [Speed(factor=factor, span=span) for span in spans]
+
+
+def _factor(clause: Clause) -> Fraction | None:
+    """How many times as fast."""
     faster = clause.first(C.FASTER)
     if clause.has(C.PACE):
-        pace = clause.first(C.PACE)
-        return Speed(factor=pace) if faster in (None, pace >= 1) else None
+        pace: Fraction = clause.first(C.PACE)
+        return pace if faster in (None, pace >= 1) else None
     if clause.has(C.TIMES):
-        times = clause.first(C.TIMES)
-        return Speed(factor=1 / times if faster is False and times > 1 else times)
-    return _speed_by_share(clause.first(C.LEVEL), faster)
+        times: Fraction = clause.first(C.TIMES)
+        return 1 / times if faster is False and times > 1 else times
+    return _share_of_speed(clause.first(C.LEVEL), faster)
 
 
-def _speed_by_share(amount: Amount, faster: bool | None) -> Built:
+def _share_of_speed(amount: Amount, faster: bool | None) -> Fraction | None:
     if amount.factor is None:
         return None
     if faster is None or amount.way is Way.TO:
         factor = amount.factor
     else:
         factor = 1 + amount.factor if faster else 1 - amount.factor
-    return Speed(factor=factor) if factor > 0 else None
+    return factor if factor > 0 else None
 
 
 def cross_fade(clause: Clause) -> Built:

@@ -167,6 +167,7 @@ class Speed:
 
     factor: Fraction
     """2 is twice as fast."""
+    span: Span = WHOLE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,6 +179,7 @@ class Volume:
     """Linear: 1 as recorded, 0.5 is 50 %."""
     relative: bool = False
     """Whether it multiplies the volume that is there."""
+    span: Span = WHOLE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

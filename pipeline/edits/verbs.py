@@ -11,9 +11,16 @@ from avpipe.edits.concepts import Concept, Line
 
 C = Concept
 
+WRITTEN = "written"
+"""Of a verb after which a text may stand without quotes."""
 _LAST_STEP = r"(?:the|my|our|that|your)\s+(?:very\s+)?(?:last|latest)\s+(?:change|edit|step|thing)"
 _GENTLY = r"(?:eas(?:e|es|ing)|glid(?:e|es|ing))(?=\s+(?:[\w']+\s+){0,4}?"
 """What rises or falls slowly; after it stands which of the two."""
+_LOWERED = (
+    r"drop(?=(?:\s+(?!and\b|then\b)[\w']+){0,5}?\s+(?:volume|level|(?:to|by|at)\s+(?:an?\s+|about\s+"
+    r"|around\s+|just\s+)?(?:half|third|quarter|[\w.]+\s*(?:%|percent|per\s+cent|dbs?\b|decibels?))))"
+)
+"""What is dropped to a level is lowered, and not taken out."""
 _GENTLY_HAN = r"(?:慢慢|渐渐|逐渐|缓缓|徐徐|一点点)地?"
 
 VERBS: tuple[Line, ...] = (
@@ -31,13 +38,15 @@ VERBS: tuple[Line, ...] = (
         None,
         r"add(?:ing)?|put|insert|place|include|overlay|superimpose|lay|drop\s+in"
         r"|attach|give"
-        r"|play|show|write|display|throw(?:\s+in)?|stick|tack|pop|slap|chuck"
+        r"|play|show|display|throw(?:\s+in)?|stick|tack|pop|slap|chuck"
         r"|set\s+up|(?:make|create|generate|write)\s+(?:me\s+)?an?"
         r"|(?:i\s+)?(?:need|want)\s+(?:an?|some)|there\s+should\s+be|have",
         r"添加|插入|增加|加上|加入|加进去|加个|加一个|加段|加首|加|放上|放个|放入|放一段|放|配上|配一段|配个|配"
-        r"|打上|写上|显示|来个|来一个|来段|做个|做一个|弄个|叠加|垫|铺",
+        r"|显示|出现|来个|来一个|来段|做个|做一个|弄个|叠加|垫|铺",
     ),
+    (C.ADD, WRITTEN, r"write", r"打上|写上"),
     (C.USE, None, r"use|take", r"使用|采用|用"),
+    (C.LOUDER, -6.0, _LOWERED, ""),
     (
         C.REMOVE,
         None,
@@ -69,6 +78,7 @@ VERBS: tuple[Line, ...] = (
         r"keep|retain|leave|preserve|hold\s+on\s+to|extract"
         r"|(?:just|only)(?=\s+(?:keep|the|use|from)\b)|(?:just|only)\s+(?:want|need"
         r"|keep|use|leave|show|give\s+me|have)"
+        r"|(?:give\s+me|show|i\s+want|i\s+need)(?=\s+[\w:.]+(?:\s+[\w:.]+){1,5}\s+only\b)"
         r"|(?:give\s+me|show|i\s+want|i\s+need|use|leave|take)\s+(?:just|only)",
         r"保留|只留下|只留|留下|只要|只想要|只需要|只用|截取|只保留|提取|仅保留|只剩",
     ),
@@ -79,8 +89,8 @@ VERBS: tuple[Line, ...] = (
         r"|crank|dial"
         r"|go|run|come|should\s+(?:be|come|go|get|stand|have|say|run|appear)"
         r"|needs?\s+to\s+be|ought\s+to\s+be|reformat|resize|scale|rescale|modify"
-        r"|update|recolou?r|colou?r(?=\s+the\b)|tint|format|put\s+it",
-        r"改成|改为|换为|设为|设成|设置为|设置|设定|变成|变为|变|调到|调整到|调成|调整为|调整|调为|调|改到|改|弄成"
+        r"|update|rename|retitle|recolou?r|colou?r(?=\s+the\b)|tint|format|put\s+it",
+        r"统一[到为成]|改成|改为|换为|设为|设成|设置为|设置|设定|变成|变为|变|调到|调整到|调成|调整为|调整|调为|调|改到|改|弄成"
         r"|做成|转成|转换成|转为|转换为|转换|弄|搞",
     ),
     (
@@ -146,7 +156,12 @@ VERBS: tuple[Line, ...] = (
         r"|r128",
         r"标准化|归一化|响度标准化|响度归一化|响度|均衡音量|音量均衡|统一音量",
     ),
-    (C.DUCK, None, r"duck(?:ing|ed)?|side-?chain(?:ing)?|auto-?duck", r"闪避|自动闪避|压低|侧链"),
+    (
+        C.DUCK,
+        None,
+        r"(?:automatically\s+)?(?:duck(?:s|ing|ed)?|dip(?:s|ping)?)|side-?chain(?:ing)?|auto-?duck",
+        r"(?:自动)?(?:闪避|压低)|自动(?:降低|变小|减弱|调低)|侧链",
+    ),
     (
         C.EXPORT,
         None,
@@ -158,7 +173,7 @@ VERBS: tuple[Line, ...] = (
         r"|file|mp4)",
         r"导出|下载|输出|把视频发给我|发给我|生成视频|保存",
     ),
-    (C.CROP, None, r"crop", r"裁切"),
+    (C.CROP, None, r"crop", r"裁切成?|裁[成为]"),
     (C.FADE_BOTH, None, r"fad(?:e|ing)(?=\s+(?:[\w']+\s+){1,4}?in\s+and\s+out\b)", ""),
     (C.FADE_IN, None, r"fad(?:e|ing)(?=\s+(?:[\w']+\s+){1,4}?in\b(?!\s+and\s+out))", ""),
     (
@@ -171,18 +186,19 @@ VERBS: tuple[Line, ...] = (
     (
         C.FADE_IN,
         None,
-        r"fad(?:e|es|ing)[\s-]*in|fad(?:e|es|ing)\s+(?:up\s+)?from\s+black|fade\s+up"
+        r"fad(?:e|es|ing)[\s-]*in(?:\s+from\s+black)?|fad(?:e|es|ing)\s+(?:up\s+)?from\s+black"
+        r"|fade\s+up"
         r"|fade-?in|(?:come|comes|coming|rise|start|open)\s+(?:up\s+"
         r"|in\s+)?from\s+black"
         rf"|{_GENTLY}(?:in|up)\b)",
-        rf"淡入|渐入|渐显|{_GENTLY_HAN}(?:进来|进入|响起来?|出现|出来|显现|变亮|亮起来?|变大)",
+        rf"淡入|渐入|渐显|渐亮|{_GENTLY_HAN}(?:进来|进入|响起来?|出现|出来|显现|变亮|亮起来?|变大)",
     ),
     (
         C.FADE_OUT,
         None,
-        r"fad(?:e|es|ing)(?:[\s-]*(?:out|away|off|down)|\s+to\s+black)"
+        r"fad(?:e|es|ing)(?:[\s-]*(?:out|away|off|down)(?:\s+to\s+black)?|\s+to\s+black)"
         rf"|{_GENTLY}(?:out|away)\b)",
-        rf"淡出|渐出|渐隐|{_GENTLY_HAN}(?:变黑|黑下去|变暗|暗下去|消失|退出|出去|离开|没有|变小|停下)",
+        rf"淡出|渐出|渐隐|渐暗|渐黑|{_GENTLY_HAN}(?:变黑|黑下去|变暗|暗下去|消失|退出|出去|离开|没有|变小|停下)",
     ),
     (
         C.FADE_BOTH,

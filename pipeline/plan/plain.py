@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import log10
 
 from avpipe.media import MediaInfo
-from avpipe.montage.values import Canvas, Clip, Fitting, Montage, Place, Track, TrackKind
+from avpipe.montage.values import Canvas, Clip, Fitting, Montage, Place, Role, Track, TrackKind
 from avpipe.plan.request import ASPECTS, AudioMode, Fill, Request, RouteChoice, Sync
 from avpipe.recipe import AAC_FRAME, AUDIO_RATE, Frame, Quality
 
@@ -39,17 +39,60 @@ def plain_merge(
     if not camera.video or not recorder.audio or not _keeps(montage.canvas, camera):
         return None
     mixed = bool(camera.audio) and video.volume > 0
-    return Request(
-        video=camera.path,
-        audio=recorder.path,
-        output=output,
+    return replace(
+        _request(montage, (camera, recorder), output, quality, resolution),
         sync=Sync.NONE,
-        route=RouteChoice.LOCAL,
         offset_s=float(audio.start - audio.source_in / audio.clock),
         drift=repr(float((audio.clock - 1) * 10**6)),
         fill=Fill.SILENCE,
         audio_mode=AudioMode.MIX if mixed else AudioMode.REPLACE,
         camera_gain_db=20 * log10(video.volume) if mixed else 0.0,
+    )
+
+
+def merge_by_content(
+    montage: Montage,
+    files: Mapping[str, MediaInfo],
+    output: str,
+    *,
+    quality: Quality,
+    resolution: str,
+) -> Request | None:
+    """The merge that an edit may be, where one recording was lined up by its content.
+
+    It may be one where a whole video is silent and one recording, in pieces or not, is heard
+    beside it, and nothing but the video's own sound besides.
+    """
+    tracks = [track for track in montage.tracks if track.clips]
+    video = _only(tracks, TrackKind.VIDEO)
+    others = [track for track in tracks if track.kind is not TrackKind.VIDEO]
+    if video is None or any(track.role is not Role.SPEECH or track.ducked for track in others):
+        return None
+    heard = [clip for track in others for clip in track.clips]
+    recordings = [clip for clip in heard if clip.source != video.source]
+    if len({clip.source for clip in recordings}) != 1 or video.volume:
+        return None
+    (camera, recorder) = (files[str(video.source)], files[str(recordings[0].source)])
+    if camera.picture is not None or not camera.audio or not recorder.audio:
+        return None
+    if not _is_whole(video, camera, recordings[0]) or not _keeps(montage.canvas, camera):
+        return None
+    return _request(montage, (camera, recorder), output, quality, resolution)
+
+
+def _request(
+    montage: Montage,
+    files: tuple[MediaInfo, MediaInfo],
+    output: str,
+    quality: Quality,
+    resolution: str,
+) -> Request:
+    (camera, recorder) = files
+    return Request(
+        video=camera.path,
+        audio=recorder.path,
+        output=output,
+        route=RouteChoice.LOCAL,
         loudness_lufs=montage.loudness_lufs,
         quality=quality,
         resolution=resolution,
@@ -97,7 +140,7 @@ def _is_placed(clip: Clip, info: MediaInfo, end: Fraction) -> bool:
     length = info.audio[0].duration if info.audio else None
     if clip != plain or length is None:
         return False
-    head = clip.source_in == 0 or clip.start == 0
+    head = clip.source_in == 0 or clip.start <= NEAR
     return head and (clip.source_out >= length - NEAR or clip.end >= end - NEAR)
 
 

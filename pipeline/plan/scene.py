@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 
 from avpipe.errors import InputMissingError, RequestError, WrongMediaError
 from avpipe.media import MediaInfo, PictureKind, VideoStream
@@ -202,11 +203,13 @@ class _Maker:
         (width, height, x, y) = self._box(video, clip.place, fitting)
         beside = lowest and clip.place == replace(Place(), crop=clip.place.crop)
         covered = x <= 0 and y <= 0 and x + width >= self._width and y + height >= self._height
+        span = self._span(clip, max(clip.appear, crossed))
+        still = info.picture is PictureKind.STILL
         return PictureLayer(
             source=self.numbers[str(clip.source)],
             stream=video.index,
-            span=self._span(clip, max(clip.appear, crossed)),
-            source_in=Fraction(0) if info.picture is PictureKind.STILL else clip.source_in,
+            span=span,
+            source_in=Fraction(0) if still else self._source_in(clip, video, span),
             speed=clip.speed * clip.clock,
             crop=clip.place.crop,
             width=width,
@@ -218,6 +221,19 @@ class _Maker:
             deinterlace=video.interlaced is True,
             tone_map=video.hdr,
         )
+
+    def _source_in(self, clip: Clip, video: VideoStream, span: Span) -> Fraction:
+        """What of the source is seen in a clip's first frame, which may be half a frame off it.
+
+        It is a whole frame where those of the output are those of the source: between two of them
+        a copy and an encode could begin with different ones.
+        """
+        rate = self.frame_rate
+        speed = clip.speed * clip.clock
+        begin = clip.source_in + (span.first / rate - clip.start) * speed
+        if speed == 1 and video.frame_rate == rate and video.variable_frame_rate is False:
+            begin = ceil(begin * rate - Fraction(1, 2)) / rate
+        return max(Fraction(0), begin)
 
     @property
     def _width(self) -> int:

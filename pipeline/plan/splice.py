@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from avpipe.media import VideoStream
@@ -90,7 +90,11 @@ def frame_runs(scene: Scene, key_frames: Sequence[int]) -> tuple[FrameRun, ...]:
     """
     touched = _touched(scene)
     copied = sorted(
-        (run for layer in _base(scene) for run in _copied(layer, key_frames, touched, scene)),
+        (
+            run
+            for layer in _joined(_base(scene), scene)
+            for run in _copied(layer, key_frames, touched, scene)
+        ),
         key=lambda run: run.first,
     )
     if sum(run.count for run in copied) < LEAST_SHARE * scene.frames:
@@ -115,6 +119,26 @@ def _base(scene: Scene) -> list[PictureLayer]:
         if layer.span.end >= scene.frames:
             break
     return found
+
+
+def _joined(layers: Sequence[PictureLayer], scene: Scene) -> Iterator[PictureLayer]:
+    """The layers, with those as one that go on in the source: only their sound is another."""
+    held: PictureLayer | None = None
+    for layer in layers:
+        if held is not None:
+            if _shift(layer, scene) == _shift(held, scene):
+                count = held.span.count + layer.span.count
+                held = replace(held, span=replace(held.span, count=count))
+                continue
+            yield held
+        held = layer
+    if held is not None:
+        yield held
+
+
+def _shift(layer: PictureLayer, scene: Scene) -> int:
+    """How many frames later in the source a frame of the output is."""
+    return round(layer.source_in * scene.frame_rate) - layer.span.first
 
 
 def _is_usual(video: VideoStream, scene: Scene) -> bool:
@@ -151,7 +175,7 @@ def _copied(
     scene: Scene,
 ) -> Iterator[FrameRun]:
     """The groups of pictures that lie within a layer and that nothing is drawn over."""
-    begin = round(layer.source_in * scene.frame_rate)
+    begin = layer.span.first + _shift(layer, scene)
     end = begin + min(layer.span.end, scene.frames) - layer.span.first
     for number in range(bisect_left(key_frames, begin), len(key_frames) - 1):
         (first, after) = (key_frames[number], key_frames[number + 1])

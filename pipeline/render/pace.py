@@ -13,7 +13,8 @@ def paced(stage: str, whole_s: float, seconds: Iterator[float]) -> Iterator[Prog
     """Seconds of output done, of `whole_s`, as progress with speed and ETA."""
     began = time.monotonic()
     yield Progress(stage=stage, done=0.0)
-    for done_s in seconds:
+    for said_s in seconds:
+        done_s = min(said_s, whole_s)  # ffmpeg's last figure may be any
         elapsed = time.monotonic() - began
         speed = done_s / elapsed if elapsed > 0 and done_s > 0 else None
         left = max(0.0, whole_s - done_s)
