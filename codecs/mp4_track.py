@@ -65,8 +65,7 @@ class Movie:
     """What an MP4's index says of the whole."""
 
     path: str
-    scale: int
-    """Ticks a second of the times of the whole."""
+    size_bytes: int
     created: int
     """In seconds since 1904; 0 where it is not told."""
     tracks: tuple[memoryview, ...]
@@ -134,12 +133,10 @@ def read_movie(path: str) -> Movie:
     if {b"mvex", b"cmov"} & {kind for kind, _ in parts}:
         raise BoxError("its index is in parts, or compressed")
     header = _only(parts, b"mvhd")
-    (created, scale) = (4, 12) if header[0] == 0 else (4, 20)
-    width = 4 if header[0] == 0 else 8
     return Movie(
         path=path,
-        scale=_positive(_number(header, scale, 4)),
-        created=_number(header, created, width),
+        size_bytes=size,
+        created=_number(header, 4, 4 if header[0] == 0 else 8),
         tracks=tuple(content for kind, content in parts if kind == b"trak"),
         texts=next((content for kind, content in parts if kind == b"udta"), None),
     )
@@ -160,6 +157,8 @@ def read_track(movie: Movie, number: int) -> Mp4Track:
     timing = _only(media, b"mdhd")
     (scale, language) = (12, 20) if timing[0] == 0 else (20, 32)
     sizes = _sizes(_only(table, b"stsz"))
+    if sum(sizes) > movie.size_bytes:
+        raise BoxError("its samples lie over one another, or beyond the end")
     places = _places(table)
     deltas = _runs(_only(table, b"stts"), "I")
     if deltas.samples != len(sizes):
