@@ -298,8 +298,10 @@ def _one_of(*values: str) -> Callable[[str], str]:
 
 def _url(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    host = parts.scheme in ("http", "https") and parts.hostname
+    if not host or "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("it is not an address such as https://host")
+    _ = parts.port  # raises where it is none
     return text.rstrip("/")
 
 

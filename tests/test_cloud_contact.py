@@ -54,7 +54,7 @@ def test_a_name_that_nobody_looks_up_is_given_up_in_time(
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("ALL_PROXY", "socks5://user:geheim@127.0.0.1:9", "socksio is not here"),
+        ("ALL_PROXY", "socks5://user:geheim@127.0.0.1:9", "socksio is not installed"),
         ("HTTP_PROXY", "gopher://user:geheim@127.0.0.1:9", "the proxy that is set"),
         ("SSL_CERT_FILE", "/nothing/here.pem", "the certificates cannot be read"),
     ],

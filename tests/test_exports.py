@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cloud_renders import renderer
 from cloud_world import World, consumed
-from fake_nemo import FakeNemo
+from fake_nemo import FakeNemo, Fault
 from measure import level_db
 from media_factory import make_audio, make_video
 
@@ -135,6 +135,18 @@ def test_a_silent_export_is_made_here(world: World) -> None:
     updates = exported(world, merged(), fallback=True)
     (told,) = [update for update in updates if isinstance(update, Fallback)]
     assert told.code == "rejected"
+    assert level_db(world.output, 0.5, 2.5) > -40
+
+
+def test_an_export_whose_session_is_lost_is_made_here(world: World) -> None:
+    """Of the timeline that was asked for: a new session would have nothing of it."""
+    world.nemo.faults = [Fault(at="submit", code=1002, times=99)]
+    with pytest.raises(AvpipeError) as caught:
+        exported(world, merged())
+    assert (caught.value.code, caught.value.exit_code) == ("1002", 7)
+    updates = exported(world, merged(), fallback=True)
+    (told,) = [update for update in updates if isinstance(update, Fallback)]
+    assert (told.code, len(world.nemo.sessions)) == ("1002", 1)
     assert level_db(world.output, 0.5, 2.5) > -40
 
 

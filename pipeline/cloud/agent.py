@@ -52,8 +52,8 @@ class Listener:
             return Sign.UNKNOWN
         if not isinstance(form, Mapping):
             return Sign.UNKNOWN
-        if "code" in form or "success" in form:
-            form = unwrap(form)
+        if not isinstance(form.get("type"), str) and ("code" in form or "success" in form):
+            form = unwrap(form)  # a tool that fails is the agent's affair; it has a type
             if not isinstance(form, Mapping) or not form:
                 return Sign.ALIVE
         if isinstance(form.get("type"), str):

@@ -1,5 +1,4 @@
-"""How a service is reached: the client that this machine's proxies and certificates allow, and a
-connection within a time.
+"""How a service is reached: a client that proxies and certificates allow, a connection in time.
 
 A socket's own time-out holds for each address of a host by itself, and none for the look-up of its
 name: a host with six addresses that nobody answers at takes six times as long.
@@ -23,7 +22,7 @@ _CONNECTED = "connection.connect_tcp.complete"
 
 
 class NoWayError(CloudError):
-    """This machine's settings allow no connection: another try would not go better."""
+    """Proxies or certificates allow no connection: another try would not go better."""
 
     code = "unreachable"
 
@@ -38,7 +37,7 @@ def client(timeout: httpx.Timeout) -> httpx.Client:
         return httpx.Client(timeout=timeout, verify=_trusted())
     except ImportError as error:
         raise NoWayError(
-            "the cloud cannot be reached: a SOCKS proxy is set, and the package socksio is not here",
+            "the cloud cannot be reached: a SOCKS proxy is set, and socksio is not installed",
             hint="pip install socksio, or unset ALL_PROXY",
         ) from error
     except (ValueError, httpx.InvalidURL) as error:

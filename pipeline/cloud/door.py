@@ -127,7 +127,7 @@ class Door:
         """The raw answer of a path of the API; elsewhere it is followed without our headers."""
         with _translated():
             request = self._request(call, token, headers)
-            with _closing(self._sent(request)) as response:
+            with _closing(self._sent(request, None)) as response:
                 if response.next_request is None:
                     yield response
                     return
@@ -155,19 +155,16 @@ class Door:
         """An answer whose status is good, its body not yet read."""
         with _translated():
             request = self._request(call, token, {})
-            sent = (
-                self._sent(request) if call.body is None else self._api.send(request, stream=True)
-            )
-            with _closing(sent) as response:
+            with _closing(self._sent(request, call.body)) as response:
                 self._reached = True
                 if response.status_code >= 300:
                     raise self._refusal(response, token)
                 yield response
 
-    def _sent(self, request: httpx.Request) -> httpx.Response:
-        """The answer, its body not yet read; a connection comes about in time, or there is none."""
+    def _sent(self, request: httpx.Request, body: object) -> httpx.Response:
+        """The answer, not yet read. A body is read in the thread of whoever waits for it."""
         send = functools.partial(self._api.send, stream=True)
-        return answer(send, request, self._settings.connect_s)
+        return send(request) if body else answer(send, request, self._settings.connect_s)
 
     def _request(
         self, call: Call, token: Secret | None, headers: Mapping[str, str]

@@ -70,6 +70,10 @@ class NotFoundError(CloudError):
 class BadRequestError(CloudError):
     """The service finds the request itself wrong (400, 422, another code)."""
 
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 class DuplicateError(BadRequestError):
     """The service has something by that id already."""
@@ -121,7 +125,7 @@ def error_of(code: int, body: Any) -> AvpipeError:
         return NotFoundError(text)
     if code == 408 or 500 <= code < 600:
         return ServerFailedError(text, status=code)
-    return BadRequestError(text)
+    return BadRequestError(text, status=code)
 
 
 def message_of(body: Any) -> str:
