@@ -16,6 +16,7 @@ from fake_nemo import FakeNemo
 from avpipe.cloud import draft, events
 from avpipe.cloud.agent import Listener
 from avpipe.cloud.api import Api
+from avpipe.cloud.connection import new_session
 from avpipe.cloud.door import CutError, NoConnectionError, platform_of, translate
 from avpipe.cloud.envelope import error_of, unwrap
 from avpipe.cloud.multipart import remote_name
@@ -240,6 +241,7 @@ def adk(text: str, **more: Any) -> str:
         ([data({"code": 0, "data": {"type": "text", "content": "wrapped"}})], "wrapped"),
         (["data: <garbage>\n\n", typed("Hello")], "Hello"),
         ([data({"type": "tool_result", "success": False, "error": "x"}), typed("Hm")], "Hm"),
+        ([data({"content": {"parts": 1}}), data({"code": "--5"}), typed("Hm")], "Hm"),
         ([data({"type": "tool_result", "code": 2001, "name": "x"}), typed("Hm")], "Hm"),
     ],
 )  # fmt: skip
@@ -417,6 +419,7 @@ def test_secrets_do_not_show() -> None:
         ({"AVPIPE_CLOUD_POLL_S": "soon"}, "cloud.poll_s"),
         ({"AVPIPE_CLOUD_IDLE_S": "0"}, "cloud.idle_s"),
         ({"AVPIPE_CLOUD_UPLOAD_LIMIT": "much"}, "cloud.upload_limit"),
+        ({"AVPIPE_CLOUD_LANGUAGE": "中文"}, "cloud.language"),
     ],
     ids=str,
 )
@@ -426,6 +429,30 @@ def test_wrong_settings(environ: dict[str, str], words: str) -> None:
     assert words in caught.value.message
     assert "two words" not in caught.value.message
     assert "pass" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh-CN"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, None),
+        ({"LANG": "de_DE.UTF-8"}, None),
+        ({"LANG": "zh_TW", "AVPIPE_CLOUD_LANGUAGE": "en"}, "en"),
+    ],
+    ids=str,
+)
+def test_the_agent_is_asked_to_speak_the_users_language(
+    world: World, environ: dict[str, str], language: str | None
+) -> None:
+    """Where what it says of screens can be translated."""
+    world.more["language"] = load(
+        environ, config=Path("/none"), state_dir=Path("/s")
+    ).cloud.language
+    with world.cloud() as cloud:
+        new_session(cloud)
+    plain = {"task_name": "project"}
+    wanted = plain if language is None else {**plain, "language": language}
+    assert [one.form for one in world.nemo.requests if one.at == "session"] == [wanted]
 
 
 def test_the_config_file_and_the_environment_over_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from avpipe.cloud.envelope import error_of, message_of, pick, text_of, unwrap, whole_of
+from avpipe.cloud.envelope import error_of, items_of, message_of, pick, text_of, unwrap, whole_of
 from avpipe.errors import CloudError
 
 _TEMPORARY = "encountered a temporary issue"
@@ -88,7 +88,7 @@ class Listener:
         content = form.get("content")
         if not isinstance(content, Mapping):
             return Sign.WORK if "actions" in form or "id" in form else Sign.UNKNOWN
-        parts = [part for part in content.get("parts") or () if isinstance(part, Mapping)]
+        parts = [part for part in items_of(content, "parts") if isinstance(part, Mapping)]
         if any(pick(part, *_TOOL_PARTS) is not None for part in parts):
             self._note_tool()
         said = [part["text"] for part in parts if _is_said(part)]

@@ -7,6 +7,7 @@ by `code` in the body. Which form the live service uses is not known: docs/cloud
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -190,4 +191,5 @@ def _int(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    return int(value) if isinstance(value, str) and value.lstrip("-").isdecimal() else None
+    found = isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value)
+    return int(value) if found else None
