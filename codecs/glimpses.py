@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.graph import arguments_of, source_url
 from avpipe.codecs.process import machine_memory_bytes, run
+from avpipe.codecs.scene_graph import SceneFiles, glimpse_arguments
 from avpipe.media import MediaInfo, VideoStream
 from avpipe.recipe import Frame
+from avpipe.scene import Scene
 
 Pixels = NDArray[np.float32]
 
@@ -47,6 +49,12 @@ def read_glimpses(
     return np.stack([_shown(binary, info, stream, seek, count, aspect, frame) for seek in seeks])
 
 
+def draw_glimpse(binary: Ffmpeg, scene: Scene, files: SceneFiles, length_s: float) -> Pixels:
+    """(frames, pixels) of what an edit shows from its start on. Raises as `read_glimpses`."""
+    made = glimpse_arguments(scene, files, (WIDTH, HEIGHT), GLIMPSE_RATE, "pipe:1")
+    return _read(binary, made, "drawing a stretch", round(length_s * GLIMPSE_RATE))
+
+
 def _shown(
     binary: Ffmpeg,
     info: MediaInfo,
@@ -67,8 +75,13 @@ def _shown(
     node = node.filter("scale", w=WIDTH, h=HEIGHT, flags="area").filter("format", pix_fmts="gray")
     steady = node.filter("fps", fps=GLIMPSE_RATE, start_time=0)
     output = ffmpeg.output(steady, "pipe:1", f="rawvideo", vframes=count)
-    argv = [binary.path, "-hide_banner", "-nostdin", "-v", "error", *arguments_of(output)]
-    raw = run(argv, f"looking at {info.path}", memory_bytes=machine_memory_bytes())
+    return _read(binary, arguments_of(output), f"looking at {info.path}", count)
+
+
+def _read(binary: Ffmpeg, arguments: Sequence[str], doing: str, count: int) -> Pixels:
+    """Frames out of a pipe; where they end too early, the last one is held."""
+    argv = [binary.path, "-hide_banner", "-nostdin", "-v", "error", *arguments]
+    raw = run(argv, doing, memory_bytes=machine_memory_bytes())
     pixels = WIDTH * HEIGHT
     frames = np.frombuffer(raw, np.uint8)[: count * pixels].reshape(-1, pixels)
     found = np.zeros((count, pixels), np.float32)

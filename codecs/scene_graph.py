@@ -105,6 +105,17 @@ def stretch_arguments(scene: Scene, files: SceneFiles, parameter_id: int, target
     return arguments_of(output.global_args("-copyts").overwrite_output())
 
 
+def glimpse_arguments(
+    scene: Scene, files: SceneFiles, size: tuple[int, int], rate: int, target: str
+) -> list[str]:
+    """The arguments that write what a scene shows as grey pixels, so many frames a second."""
+    node = _Canvas(scene, files, _Opener()).node()
+    node = node.filter("scale", w=size[0], h=size[1], flags="area")
+    node = node.filter("format", pix_fmts="gray").filter("fps", fps=rate, start_time=0)
+    output = ffmpeg.output(node, target, f="rawvideo")
+    return arguments_of(output.global_args("-copyts"))
+
+
 def joined_arguments(
     scene: Scene, picture: str, files: SceneFiles, copied: SoundLayer | None, target: str
 ) -> list[str]:

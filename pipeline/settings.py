@@ -53,6 +53,8 @@ class CloudSettings:
     """None for the one that was made here and kept."""
     platform: str | None = None
     """What the attribution headers call this installation; None to find it out."""
+    language: str | None = None
+    """What the agent is to speak, such as `zh-CN`; None for what it speaks by itself."""
     poll_s: float = 30.0
     """Between two looks at a render."""
     upload_limit: int = 500_000_000
@@ -222,7 +224,15 @@ def _cloud(environ: Mapping[str, str], values: Mapping[str, Any]) -> CloudSettin
     if not re.fullmatch(r"[!-~]*", token):
         raise RequestError("NEMO_TOKEN is not a token: it holds spaces or unusual characters")
     secret = Secret(token) if token else None
-    return CloudSettings(token=secret, **_section("cloud", _CLOUD, environ, values))
+    found = _section("cloud", _CLOUD, environ, values)
+    return CloudSettings(token=secret, **{"language": _language_of(environ), **found})
+
+
+def _language_of(environ: Mapping[str, str]) -> str | None:
+    """Chinese where this machine speaks it: the two languages whose talk of screens is known."""
+    text = next((environ[key] for key in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(key)), "")
+    match = re.match(r"zh(?:[_-](\w+))?\b", text)
+    return f"zh-{match[1] or 'CN'}" if match else None
 
 
 def _section(
@@ -298,14 +308,22 @@ def _one_of(*values: str) -> Callable[[str], str]:
 
 def _url(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    host = parts.scheme in ("http", "https") and parts.hostname
+    if not host or "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("it is not an address such as https://host")
+    _ = parts.port  # raises where it is none
     return text.rstrip("/")
 
 
 def _client_id(text: str) -> str:
     if not re.fullmatch(r"[!-~]{1,64}", text):
         raise ValueError("a client id is a text of 1 to 64 characters without spaces")
+    return text
+
+
+def _language(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
+        raise ValueError(f"{text!r} is not a language such as en or zh-CN")
     return text
 
 
@@ -326,6 +344,7 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "web_url": _url,
     "client_id": _client_id,
     "platform": _platform,
+    "language": _language,
     "upload_limit": parse_size,
     "uplink_bytes_s": parse_size,
     "idle_s": _limit_s,

@@ -266,6 +266,9 @@ class ApiHandler(Handler):
         session = self.session(user, form["session_id"])
         if session is None:
             return None
+        if fault is not None and fault.says:
+            self.stream(fault.says, None)
+            return None
         text = form["new_message"]["parts"][0]["text"]
         self.nemo.messages.append((form["session_id"], text))
         if self.nemo.hold is not None:

@@ -39,6 +39,8 @@ class Fault:
     """Nothing comes any more."""
     lie: int = 0
     """So many bytes are told more (or less) than there are."""
+    says: str = ""
+    """All that a message's stream says; nothing is done."""
     page: bool = False
     """A web page comes instead of the file."""
 

@@ -192,6 +192,7 @@ def test_exit_codes(
         (["export", "-o", "out.avi"], 2, "not named as an MP4"),
         (["cancel", "nothing"], 2, "there is no job nothing"),
         (["resume", "nothing"], 2, "there is no job nothing"),
+        (["send", " \n"], 2, "there is nothing to send"),
         (["upload"], 2, "Missing argument"),
     ],
 )
@@ -219,12 +220,19 @@ def test_without_a_cloud(avpipe: CommandLine) -> None:
         assert "cannot be reached" in ran.error
 
 
-def test_a_lost_session_is_made_again_with_its_files(avpipe: CommandLine, nemo: FakeNemo) -> None:
+@pytest.mark.parametrize("noticed_by", ["send", "state"])
+def test_a_lost_session_is_made_again_with_its_files(
+    avpipe: CommandLine, nemo: FakeNemo, noticed_by: str
+) -> None:
+    """Whichever command notices it first."""
     cloud(avpipe, "upload", "camera.mp4", "https://example.com/a/song.mp3")
     nemo.sessions.clear()
+    told = "note: the cloud had lost the session; a new one is used\n"
+    if noticed_by == "state":
+        assert avpipe("cloud", "state").err == told
     ran = avpipe("cloud", "send", "make it", "--json")
     assert ran.code == 0
-    assert "note: the cloud had lost the session; a new one is used\n" in ran.err
+    assert (told in ran.err) == (noticed_by == "send")
     assert [entry["name"] for entry in ran.json["timeline"]] == ["camera", "song", "Take 1"]
     assert len(nemo.messages) == 1
 

@@ -3,6 +3,7 @@ message and render once."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -380,6 +381,77 @@ def test_a_job_that_is_cancelled_meanwhile(world: World) -> None:
     assert (outcome.code, outcome.exit_code) == ("cancelled", 1)
     (render,) = world.nemo.renders.values()
     assert render.cancelled
+
+
+def cancelled_elsewhere(world: World) -> None:
+    """By another process."""
+    from avpipe.cloud.job import cancel
+
+    with World(nemo=world.nemo, folder=world.folder, notes=world.notes).cloud() as other:
+        cancel(other, other.journal.jobs()[0].id)
+
+
+def test_a_job_that_is_cancelled_at_the_last_moment(world: World) -> None:
+    """While what came is verified: it gets no name any more."""
+    delivery = world.delivery()
+
+    def verify(path: Path, expected: Any) -> Any:
+        checks = yield from delivery.verify(path, expected)
+        cancelled_elsewhere(world)
+        return checks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world, "delivery", lambda: dataclasses.replace(delivery, verify=verify))
+        outcome = world.run()
+    assert_failed(world, outcome, "cancelled", 1)
+
+
+def test_a_job_is_cancelled_where_the_service_has_gone(world: World) -> None:
+    """What is still at the service is told."""
+    world.nemo.faults = faults(Fault(at="poll", code=500, times=4))
+    assert world.run().code == "failed"
+    world.nemo.faults = faults(Fault(at="cancel", code=503, times=99))
+    cancelled_elsewhere(world)
+    assert "could not be cancelled" in world.notes[-1].message
+    with world.cloud() as cloud:
+        assert cloud.journal.jobs()[0].state is JobState.CANCELLED
+
+
+SAYS = 'data: {"code": 1001, "message": "token has expired"}\n\n'
+
+
+def test_a_token_that_only_the_stream_refuses_is_replaced(world: World) -> None:
+    world.nemo.faults = faults(Fault(at="message", says=SAYS))
+    assert_done(world, world.run())
+    assert (len(world.nemo.tokens), world.nemo.count("message")) == (2, 2)
+
+
+def test_a_stream_that_refuses_after_it_was_at_work_is_not_asked_again(world: World) -> None:
+    work = 'data: {"type": "tool_call", "name": "edit"}\n\n'
+    world.nemo.faults = faults(Fault(at="message", says=work + SAYS))
+    assert_failed(world, world.run(), "1001", 4)
+    assert world.nemo.count("message") == 1
+
+
+def test_a_session_that_the_stream_does_not_know_is_made_again(world: World) -> None:
+    world.nemo.faults = faults(Fault(at="message", says='data: {"code": 1002}\n\n'))
+    assert_done(world, world.run(), uploads=4)
+    assert len(world.nemo.sessions) == 2
+
+
+def test_a_token_that_expires_before_the_download_is_replaced(world: World) -> None:
+    world.nemo.faults = faults(Fault(at="cdn", code=404, times=9), Fault(at="download", code=1001))
+    assert_done(world, world.run())
+    assert len(world.nemo.tokens) == 2
+
+
+def test_a_client_id_is_kept_where_something_else_is_wrong(world: World) -> None:
+    world.nemo.faults = faults(Fault(at="token", code=403))
+    assert_failed(world, world.run(), "failed", 7)
+    kept = (world.folder / "state" / "client_id").read_text()
+    assert world.nemo.count("token") == 1
+    assert_done(world, world.run())
+    assert world.nemo.client_ids == [kept]
 
 
 def test_a_file_that_becomes_shorter_while_it_is_sent(world: World) -> None:

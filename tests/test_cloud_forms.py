@@ -16,6 +16,7 @@ from fake_nemo import FakeNemo
 from avpipe.cloud import draft, events
 from avpipe.cloud.agent import Listener
 from avpipe.cloud.api import Api
+from avpipe.cloud.connection import new_session
 from avpipe.cloud.door import CutError, NoConnectionError, platform_of, translate
 from avpipe.cloud.envelope import error_of, unwrap
 from avpipe.cloud.multipart import remote_name
@@ -173,6 +174,21 @@ GUI = [
     ("Removed the click sounds at 0:03.", "Removed the click sounds at 0:03."),
     ("The scene opens with a wide shot.", "The scene opens with a wide shot."),
     ("Your video is ready to export!", "Your video is ready to export!"),
+    (
+        "1. Click Export\n2. Choose 1080p",
+        "2. Choose 1080p\n`avpipe cloud export` makes the file.",
+    ),
+    (
+        'Added the title "Click here to subscribe". Click "Export".',
+        'Added the title "Click here to subscribe".\n`avpipe cloud export` makes the file.',
+    ),
+    ("The drag race now has 3 s.", "The drag race now has 3 s."),
+    ("Adjust it in the editor.", '`avpipe cloud send "…"` makes further changes.'),
+    ("Head over to the dashboard.", "`avpipe cloud credits` shows the account."),
+    ("添加了字幕：“点击关注”。", "添加了字幕：“点击关注”。"),
+    ("视频已准备好，请导出。", "视频已准备好。\n`avpipe cloud export` makes the file."),
+    ("视频已导出，共10秒。", "视频已导出，共10秒。"),
+    ("请前往账户查看积分。", "`avpipe cloud credits` shows the account."),
 ]
 
 
@@ -185,8 +201,8 @@ def listened(*stream: str) -> str:
     """What is shown of a stream that comes in pieces of three characters."""
     text = "".join(stream)
     pieces = iter([text[at : at + 3] for at in range(0, len(text), 3)])
-    (_, heard) = consumed(events.listen(pieces, Secret("tok"), Time().clock))
-    assert isinstance(heard, Listener)
+    heard = Listener()
+    consumed(events.listen(pieces, heard, Secret("tok"), Time().clock))
     return heard.text()
 
 
@@ -224,6 +240,9 @@ def adk(text: str, **more: Any) -> str:
         (['data: {"type":"text","content":"no blank line"}'], "no blank line"),
         ([data({"code": 0, "data": {"type": "text", "content": "wrapped"}})], "wrapped"),
         (["data: <garbage>\n\n", typed("Hello")], "Hello"),
+        ([data({"type": "tool_result", "success": False, "error": "x"}), typed("Hm")], "Hm"),
+        ([data({"content": {"parts": 1}}), data({"code": "--5"}), typed("Hm")], "Hm"),
+        ([data({"type": "tool_result", "code": 2001, "name": "x"}), typed("Hm")], "Hm"),
     ],
 )  # fmt: skip
 def test_what_is_heard_of_a_stream(stream: list[str], text: str) -> None:
@@ -247,6 +266,18 @@ def test_an_error_in_the_stream(stream: str, code: str) -> None:
     with pytest.raises(CloudError) as caught:
         listened(stream)
     assert caught.value.code == code
+
+
+def test_one_message_of_a_session_is_at_work_at_a_time(world: World) -> None:
+    """Of whatever process; each is told what it changed itself."""
+    with world.cloud() as cloud, world.cloud() as other:
+        session = cloud.api.create_session().session_id
+        work = send(cloud, session, "make it")
+        with other.journal.claim(f"message {session}"):
+            assert next(work).code == "queued"
+            assert world.nemo.messages == []
+        (_, reply) = consumed(work)
+    assert reply.changes == ("title 'Take 1' added, 0-1 s",)
 
 
 def test_an_agent_that_says_nothing_is_spoken_for(world: World) -> None:
@@ -381,10 +412,14 @@ def test_secrets_do_not_show() -> None:
         ({"NEMO_TOKEN": "two words"}, "NEMO_TOKEN is not a token"),
         ({"NEMO_API_URL": "ftp://x"}, "cloud.api_url"),
         ({"NEMO_API_URL": "https://user:pass@x"}, "cloud.api_url"),
+        ({"NEMO_API_URL": "https://:pass@x"}, "cloud.api_url"),
+        ({"NEMO_API_URL": "https://x/?token=pass"}, "cloud.api_url"),
+        ({"NEMO_API_URL": "https://x:port"}, "cloud.api_url"),
         ({"NEMO_CLIENT_ID": "x" * 65}, "cloud.client_id"),
         ({"AVPIPE_CLOUD_POLL_S": "soon"}, "cloud.poll_s"),
         ({"AVPIPE_CLOUD_IDLE_S": "0"}, "cloud.idle_s"),
         ({"AVPIPE_CLOUD_UPLOAD_LIMIT": "much"}, "cloud.upload_limit"),
+        ({"AVPIPE_CLOUD_LANGUAGE": "中文"}, "cloud.language"),
     ],
     ids=str,
 )
@@ -393,6 +428,31 @@ def test_wrong_settings(environ: dict[str, str], words: str) -> None:
         load(environ, config=Path("/none"), state_dir=Path("/s"))
     assert words in caught.value.message
     assert "two words" not in caught.value.message
+    assert "pass" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh-CN"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, None),
+        ({"LANG": "de_DE.UTF-8"}, None),
+        ({"LANG": "zh_TW", "AVPIPE_CLOUD_LANGUAGE": "en"}, "en"),
+    ],
+    ids=str,
+)
+def test_the_agent_is_asked_to_speak_the_users_language(
+    world: World, environ: dict[str, str], language: str | None
+) -> None:
+    """Where what it says of screens can be translated."""
+    world.more["language"] = load(
+        environ, config=Path("/none"), state_dir=Path("/s")
+    ).cloud.language
+    with world.cloud() as cloud:
+        new_session(cloud)
+    plain = {"task_name": "project"}
+    wanted = plain if language is None else {**plain, "language": language}
+    assert [one.form for one in world.nemo.requests if one.at == "session"] == [wanted]
 
 
 def test_the_config_file_and_the_environment_over_it(tmp_path: Path) -> None:

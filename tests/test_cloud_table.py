@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from cloud_world import Outcome, Time, World, consumed
 from fake_nemo import FakeNemo, Fault
+from fake_values import RenderJob
 
 from avpipe.cloud.job import FALLBACK
 from avpipe.cloud.upload import LocalFile, upload
+from avpipe.errors import AvpipeError
 from avpipe.updates import Progress
 
 STEPS = ("token", "session", "state", "upload", "message", "submit", "poll")
@@ -117,6 +119,31 @@ def test_an_error_that_comes_once(made: Callable[..., tuple[World, Outcome]], co
         assert_paid_once(world, sessions=2 if code == 1002 and at != "poll" else 1)
 
 
+@pytest.mark.parametrize("code", OUTCOMES)
+def test_an_error_of_what_no_job_asks(tmp_path: Path, code: int) -> None:
+    """Credits, the claim link and the end of a render: once got over or told, and what stays."""
+    passes = code in (1001, 429, 408) or 500 <= code < 600
+    with FakeNemo(TALE) as nemo, World(nemo=nemo, folder=tmp_path).cloud() as cloud:
+        session = cloud.api.create_session()
+        nemo.renders["render_1"] = RenderJob(session.session_id, {})
+        asks: dict[str, Callable[[], Any]] = {
+            "credits": cloud.api.credits,
+            "claim": lambda: cloud.api.claim_link(session),
+            "cancel": lambda: cloud.api.cancel("render_1"),
+        }
+        for at, ask in asks.items():
+            nemo.faults = [Fault(at=at, code=code)]
+            if passes:
+                ask()
+            nemo.faults = [Fault(at=at, code=code, times=99)]
+            with pytest.raises(AvpipeError) as caught:
+                ask()
+            assert (caught.value.code, caught.value.exit_code) == OUTCOMES[code], at
+            nemo.faults = []
+            ask()
+        assert nemo.violations == []
+
+
 def test_a_render_of_a_lost_session_is_looked_at_again(tmp_path: Path) -> None:
     """It may be finished all the same; nothing is paid for twice."""
     with FakeNemo(TALE) as nemo:
@@ -164,6 +191,9 @@ def test_an_upload_tells_how_fast_it_is_and_how_long_it_takes(tmp_path: Path) ->
         large.write_bytes(bytes(4_000_000))
         with world.cloud() as cloud:
             session_id = cloud.api.create_session().session_id
+            consumed(upload(cloud, session_id, LocalFile(path=str(tmp_path / "camera.mp4"))))
+            # 70 kB: that tells how quickly it answers, and not of the uplink
+            assert cloud.journal.uplink_bytes_s(world.settings.cloud.api_url) is None
             (told, _) = consumed(upload(cloud, session_id, LocalFile(path=str(large))))
             kept = cloud.journal.uplink_bytes_s(world.settings.cloud.api_url)
     assert len(told) > 2

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from cloud_renders import renderer
 from cloud_world import World, consumed
-from fake_nemo import FakeNemo
+from fake_nemo import FakeNemo, Fault
 from measure import level_db
-from media_factory import make_audio, make_video
+from media_factory import ffmpeg, make_audio, make_video
 
 from avpipe.cloud.connection import Cloud, session_in_use
 from avpipe.cloud.draft_codec import read_draft
 from avpipe.cloud.upload import LocalFile, upload
 from avpipe.errors import AvpipeError
 from avpipe.exports import current_state
+from avpipe.settings import Settings
 from avpipe.updates import Done, Fallback, Note
 from avpipe.workflow_export import export
 from avpipe.workflow_timeline import render_timeline
@@ -138,6 +139,18 @@ def test_a_silent_export_is_made_here(world: World) -> None:
     assert level_db(world.output, 0.5, 2.5) > -40
 
 
+def test_an_export_whose_session_is_lost_is_made_here(world: World) -> None:
+    """Of the timeline that was asked for: a new session would have nothing of it."""
+    world.nemo.faults = [Fault(at="submit", code=1002, times=99)]
+    with pytest.raises(AvpipeError) as caught:
+        exported(world, merged())
+    assert (caught.value.code, caught.value.exit_code) == ("1002", 7)
+    updates = exported(world, merged(), fallback=True)
+    (told,) = [update for update in updates if isinstance(update, Fallback)]
+    assert (told.code, len(world.nemo.sessions)) == ("1002", 1)
+    assert level_db(world.output, 0.5, 2.5) > -40
+
+
 def montage(second_in: int) -> dict[str, Any]:
     """Cuts, a cross-fade, a clip at another speed, one over it, a title, music that is lowered."""
     camera = [
@@ -157,6 +170,69 @@ def montage(second_in: int) -> dict[str, Any]:
             {"tt": 7, "sg": [{"d": 1000, "text": "Take 1", "appear": 200}]},
         ],
     }
+
+
+def composed(**second: Any) -> dict[str, Any]:
+    """Nothing of it is seen alone: a clip at double speed under another one, all the time."""
+    below = {"d": 1500, "src": "camera.mp4", "speed": 2, "volume": 0}
+    over = {"d": 1500, "in": 1000, "src": "camera.mp4", "scale": 0.5, "volume": 0, **second}
+    return {
+        "d": 1500,
+        "m": {"width": 160, "height": 90},
+        "t": [
+            {"tt": 0, "sg": [below]},
+            {"tt": 0, "sg": [over]},
+            {"tt": 1, "sg": [{"d": 1500, "src": "sound.wav"}]},
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def composed_made(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What avpipe makes of it."""
+    folder = tmp_path_factory.mktemp("composed")
+    sources = {name: str(files / name) for name in ("camera.mp4", "sound.wav")}
+    made = str(folder / "made.mp4")
+    consumed(render_timeline(read_draft(composed()), sources, made, Settings(state_dir=folder)))
+    return folder / "made.mp4"
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        ((), ""),
+        (("-af", "adelay=150:all=1", "-t", "1.5"), "sync_ms is 150"),
+        (("-vf", "reverse"), "picture_likeness is"),
+        (("-vf", "tpad=start_duration=0.08:start_mode=clone", "-t", "1.5"), "sync_ms is -80"),
+    ],
+    ids=str,
+)
+def test_pictures_over_others_are_held_against_what_is_drawn_here(
+    world: World, composed_made: Path, filters: tuple[str, ...], words: str
+) -> None:
+    wrong = world.folder / "wrong.mp4"
+    ffmpeg("-i", composed_made, *filters, wrong)
+    world.nemo.renderer = None
+    world.nemo.video = wrong.read_bytes()
+    if words:
+        with pytest.raises(AvpipeError, match=words):
+            exported(world, composed())
+        return
+    checks = checks_of(exported(world, composed()))
+    assert checks["picture_likeness"] > 0.9
+    assert checks["sync_ms"] == pytest.approx(0.0, abs=11)
+
+
+def test_sound_at_another_speed_is_heard_or_not(world: World) -> None:
+    """How a program stretches it is its own affair; whether it does is not."""
+    draft = merged()
+    draft["t"][1]["sg"][0] |= {"speed": 1.25, "d": 2400}
+    world.nemo.renderer = renderer(world.folder / "renders", sound_filters="atempo=1.25")
+    assert checks_of(exported(world, draft))["sound_heard"] is True
+    world.output.unlink()
+    world.nemo.renderer = renderer(world.folder / "renders", volume=0)
+    with pytest.raises(AvpipeError, match="sound_heard is False"):
+        exported(world, draft)
 
 
 def test_what_avpipe_makes_of_an_edit_is_taken(world: World) -> None:

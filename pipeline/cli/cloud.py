@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -98,7 +99,11 @@ def state(named: str | None, link: bool, as_json: bool, debug: bool) -> None:
 
     with _cloud() as cloud:
         found = current_state(cloud, named)
-        address = cloud.api.claim_link(session_in_use(cloud, found.session_id)) if link else None
+        address = None
+        if link:
+            session = session_in_use(cloud, found.session_id)
+            task_id = session.task_id or found.task_id  # of another machine's session
+            address = cloud.api.claim_link(replace(session, task_id=task_id))
     lines = [draft.summary(found.draft), *map(_file_line, found.files)]
     if address is not None:
         lines.append(address)
@@ -133,8 +138,8 @@ def upload(files: tuple[str, ...], named: str | None, as_json: bool, debug: bool
         shown.show(Started(video=None, audio=None, output=""))  # the bar, on a terminal
 
         def bring(session_id: str, lost: str | None) -> tuple[str, list[RemoteFile]]:
-            if lost is not None:
-                _shown(upload_again(cloud, lost, session_id), shown)
+            again = upload_again(cloud, session_id, all_of_it=lost is not None)
+            _shown(again, shown)
             return session_id, [
                 upload_url(cloud, session_id, path)
                 if is_url(path)
@@ -161,12 +166,15 @@ def send(text: str, named: str | None, as_json: bool, debug: bool) -> None:
     from avpipe.cloud.connection import in_session
     from avpipe.cloud.send import send as send_text
     from avpipe.cloud.upload import upload_again
+    from avpipe.errors import RequestError
 
+    if not text.strip():
+        raise RequestError("there is nothing to send", hint='avpipe cloud send "…"')
     with _presenter(as_json=False, silent=as_json) as shown, _cloud(shown.show) as cloud:
 
         def say(session_id: str, lost: str | None) -> AgentReply:
-            if lost is not None:
-                _shown(upload_again(cloud, lost, session_id), shown)
+            again = upload_again(cloud, session_id, all_of_it=lost is not None)
+            _shown(again, shown)
             return _shown(send_text(cloud, session_id, text), shown)
 
         reply = in_session(cloud, named, say)

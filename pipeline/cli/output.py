@@ -40,7 +40,7 @@ def print_json(value: Any, **more: Any) -> None:
 def tell(kind: str, message: str) -> None:
     """One line for people on standard error; kind is `error`, `hint`, `note` or `warning`."""
     for line in message.splitlines() or [""]:
-        click.echo(f"{kind}: {line}", err=True)
+        click.echo(f"{kind}: {printable(line)}", err=True)
 
 
 def tell_error(error: BaseException, *, as_json: bool, debug: bool) -> int:

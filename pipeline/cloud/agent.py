@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from avpipe.cloud.envelope import error_of, message_of, pick, text_of, unwrap, whole_of
+from avpipe.cloud.envelope import error_of, items_of, message_of, pick, text_of, unwrap, whole_of
 from avpipe.errors import CloudError
 
 _TEMPORARY = "encountered a temporary issue"
@@ -52,8 +52,8 @@ class Listener:
             return Sign.UNKNOWN
         if not isinstance(form, Mapping):
             return Sign.UNKNOWN
-        if "code" in form or "success" in form:
-            form = unwrap(form)
+        if not isinstance(form.get("type"), str) and ("code" in form or "success" in form):
+            form = unwrap(form)  # a tool that fails is the agent's affair; it has a type
             if not isinstance(form, Mapping) or not form:
                 return Sign.ALIVE
         if isinstance(form.get("type"), str):
@@ -88,7 +88,7 @@ class Listener:
         content = form.get("content")
         if not isinstance(content, Mapping):
             return Sign.WORK if "actions" in form or "id" in form else Sign.UNKNOWN
-        parts = [part for part in content.get("parts") or () if isinstance(part, Mapping)]
+        parts = [part for part in items_of(content, "parts") if isinstance(part, Mapping)]
         if any(pick(part, *_TOOL_PARTS) is not None for part in parts):
             self._note_tool()
         said = [part["text"] for part in parts if _is_said(part)]

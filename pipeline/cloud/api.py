@@ -38,6 +38,8 @@ from avpipe.updates import Note
 Result = TypeVar("Result")
 AGENT_IDLE_S = 900.0
 """The most that a stream may be silent, where the settings don't say less."""
+MISSING_ID = 400
+"""What a service answers that was not told a client id, or one that it takes for none."""
 
 
 class Api:
@@ -249,6 +251,11 @@ class Api:
             self.explain(error)
             raise
 
+    def replace_token(self) -> None:
+        """Take another token where it is only an answer's body that refuses the one in use."""
+        with self._noted():
+            self._replace(self.credentials())
+
     def _replace(self, refused: Credentials) -> None:
         """Take an anonymous token instead of one that the service refused."""
         self._known = self._kept_or_new(refused=refused)
@@ -278,7 +285,9 @@ class Api:
         client_id = self.settings.client_id or self._store.client_id()
         try:
             data = self.door.call(_token_call(client_id))
-        except BadRequestError:
+        except BadRequestError as error:
+            if error.status != MISSING_ID:
+                raise
             data = self.door.call(_token_call(self._store.new_client_id()))
         made = credentials_of(data)
         if made is None:

@@ -57,7 +57,7 @@ def was_unreachable(cloud: Cloud) -> bool:
 
 def new_session(cloud: Cloud) -> Session:
     """Make a session; it is the one in use from now on."""
-    made = cloud.api.create_session()
+    made = cloud.api.create_session(cloud.settings.cloud.language)
     cloud.journal.add_session(
         made.session_id,
         api_url=cloud.settings.cloud.api_url,

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import itertools
 import json
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from avpipe.cloud.contact import answer, client
 from avpipe.cloud.envelope import ServerFailedError, error_of, unwrap
 from avpipe.cloud.values import Clock
 from avpipe.errors import AvpipeError, CloudError, RateLimitedError, UnreachableError
@@ -73,8 +73,7 @@ class Door:
     def __init__(self, settings: CloudSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._api = httpx.Client(timeout=self._timeout(PLAIN_READ_S), verify=_trusted())
-        self._outside = httpx.Client(timeout=self._timeout(settings.idle_s), verify=_trusted())
+        self._open_clients = contextlib.ExitStack()
         self._reached = False
         self._attribution = {
             "X-Skill-Source": SKILL_SOURCE,
@@ -85,8 +84,17 @@ class Door:
 
     def close(self) -> None:
         """Close the connections."""
-        self._api.close()
-        self._outside.close()
+        self._open_clients.close()
+
+    @functools.cached_property
+    def _api(self) -> httpx.Client:
+        """What asks the API; made when it is asked first, since this machine may allow none."""
+        return self._open_clients.enter_context(client(self._timeout(PLAIN_READ_S)))
+
+    @functools.cached_property
+    def _outside(self) -> httpx.Client:
+        """What follows download links."""
+        return self._open_clients.enter_context(client(self._timeout(self._settings.idle_s)))
 
     def call(self, call: Call, token: Secret | None = None) -> Any:
         """The data of the answer. Raises CloudError, UnsupportedFileError or FileTooLargeError."""
@@ -119,7 +127,7 @@ class Door:
         """The raw answer of a path of the API; elsewhere it is followed without our headers."""
         with _translated():
             request = self._request(call, token, headers)
-            with _closing(self._api.send(request, stream=True)) as response:
+            with _closing(self._sent(request, None)) as response:
                 if response.next_request is None:
                     yield response
                     return
@@ -147,11 +155,16 @@ class Door:
         """An answer whose status is good, its body not yet read."""
         with _translated():
             request = self._request(call, token, {})
-            with _closing(self._api.send(request, stream=True)) as response:
+            with _closing(self._sent(request, call.body)) as response:
                 self._reached = True
                 if response.status_code >= 300:
                     raise self._refusal(response, token)
                 yield response
+
+    def _sent(self, request: httpx.Request, body: object) -> httpx.Response:
+        """The answer, not yet read. A body is read in the thread of whoever waits for it."""
+        send = functools.partial(self._api.send, stream=True)
+        return send(request) if body else answer(send, request, self._settings.connect_s)
 
     def _request(
         self, call: Call, token: Secret | None, headers: Mapping[str, str]
@@ -228,12 +241,6 @@ def platform_of(place: Path) -> str:
     if (".cursor", "skills") in itertools.pairwise(parts):
         return "cursor"
     return "unknown"
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The certificates that are trusted; reading them takes as long as some requests."""
-    return httpx.create_ssl_context()
 
 
 @contextlib.contextmanager

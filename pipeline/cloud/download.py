@@ -20,6 +20,7 @@ from avpipe.cloud.values import Render
 from avpipe.errors import (
     CloudError,
     DiskFullError,
+    NotAuthorisedError,
     RateLimitedError,
     RenderError,
     RequestError,
@@ -100,7 +101,7 @@ def _fetched(cloud: Cloud, source: _Source, part: _Part) -> Generator[Progress, 
     """One source, taken up again while that gains something; three times where it does not."""
     waits = list(cloud.api.door.waits())
     idle = 0
-    limited = False
+    limited = renewed = False
     for attempt in range(ATTEMPTS):
         before = part.size_bytes
         try:
@@ -110,6 +111,12 @@ def _fetched(cloud: Cloud, source: _Source, part: _Part) -> Generator[Progress, 
                 raise
             limited = True
             cloud.clock.sleep(cloud.settings.cloud.rate_limit_wait_s)
+            continue
+        except NotAuthorisedError:
+            if renewed:
+                raise
+            renewed = True
+            cloud.api.replace_token()
             continue
         except (UnreachableError, ServerFailedError):
             idle = 0 if part.size_bytes > before else idle + 1

@@ -7,6 +7,7 @@ by `code` in the body. Which form the live service uses is not known: docs/cloud
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,6 +71,10 @@ class NotFoundError(CloudError):
 class BadRequestError(CloudError):
     """The service finds the request itself wrong (400, 422, another code)."""
 
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 class DuplicateError(BadRequestError):
     """The service has something by that id already."""
@@ -121,7 +126,7 @@ def error_of(code: int, body: Any) -> AvpipeError:
         return NotFoundError(text)
     if code == 408 or 500 <= code < 600:
         return ServerFailedError(text, status=code)
-    return BadRequestError(text)
+    return BadRequestError(text, status=code)
 
 
 def message_of(body: Any) -> str:
@@ -186,4 +191,5 @@ def _int(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    return int(value) if isinstance(value, str) and value.lstrip("-").isdecimal() else None
+    found = isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value)
+    return int(value) if found else None

@@ -22,12 +22,11 @@ SIZE_LIMIT = 64 * 1024 * 1024
 """The longest reply that is read, in characters."""
 
 
-def listen(pieces: Iterator[str], token: Secret, clock: Clock) -> Generator[Note, None, Listener]:
-    """Take a whole stream; yields a word now and then, and gives what was heard.
+def listen(pieces: Iterator[str], heard: Listener, token: Secret, clock: Clock) -> Generator[Note]:
+    """Let somebody hear a whole stream; yields a word now and then.
 
     Raises CloudError where the stream tells of one, breaks off (CutError) or takes too long.
     """
-    heard = Listener()
     began = worked = spoke = clock.monotonic()
     understood = known = True
     for event in _events(pieces):
@@ -46,7 +45,6 @@ def listen(pieces: Iterator[str], token: Secret, clock: Clock) -> Generator[Note
             yield Note(code="still_working", message="Still working…")
     if not understood:
         raise UnreadableAnswerError("the cloud's reply cannot be read")
-    return heard
 
 
 def _events(pieces: Iterator[str]) -> Iterator[tuple[str, str] | None]:

@@ -10,7 +10,6 @@ from collections.abc import Generator
 
 from avpipe import jsonform
 from avpipe.cloud.connection import Cloud
-from avpipe.cloud.envelope import BadRequestError, NotFoundError
 from avpipe.cloud.job_steps import FINAL, Running
 from avpipe.cloud.job_values import Delivery, JobSpec, Step, part_of, spec_of
 from avpipe.errors import (
@@ -109,6 +108,7 @@ def cancel(cloud: Cloud, job_id: str) -> JobRow:
     if job.render_id is not None and job.state in (JobState.SUBMITTED, JobState.RENDERING):
         try:
             cloud.api.cancel(job.render_id)
-        except (NotFoundError, BadRequestError) as error:
-            cloud.tell(Note(code="not_cancelled", message=error.message))
+        except CloudError as error:
+            told = f"its render at the service could not be cancelled: {error.message}"
+            cloud.tell(Note(code="not_cancelled", message=told))
     return cloud.journal.job(job.id)

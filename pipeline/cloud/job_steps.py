@@ -28,6 +28,7 @@ from avpipe.cloud.send import finish, send
 from avpipe.cloud.upload import is_sent, upload
 from avpipe.cloud.values import Render, RenderStatus, SessionState
 from avpipe.errors import (
+    AvpipeError,
     CloudError,
     FileTooLargeError,
     JobCancelledError,
@@ -87,8 +88,7 @@ class Running:
             except SessionGoneError as error:
                 self._renew(error)
             self.job = self._cloud.journal.job(self.job.id)
-        if self.job.state is JobState.CANCELLED:
-            raise JobCancelledError(f"the job {self.job.id} was cancelled")
+        self._require_wanted()
 
     def _advance(self, state: JobState, **values: Any) -> None:
         self.job = self._cloud.journal.advance(self.job.id, state, **values)
@@ -103,10 +103,12 @@ class Running:
     def _renew(self, error: SessionGoneError) -> None:
         """Once, begin again in a new session; what only the lost one held cannot be made again.
 
-        Not where the render was taken: its file may be had still, and the edit was paid for.
+        Not where the render was taken: its file may be had still, and the edit was paid for. Nor
+        where the edit was the session's own: a new one has nothing of it.
         """
         taken = self.job.state in (JobState.RENDERING, JobState.DOWNLOADING)
-        if taken or self._renewed or self.job.session_id is None:
+        theirs = self.spec.instruction is None
+        if taken or theirs or self._renewed or self.job.session_id is None:
             raise error
         self._renewed = True
         made = renewed_session(self._cloud, self.job.session_id, error)
@@ -252,8 +254,7 @@ class Running:
 
     def _looked(self) -> Render:
         """The render as it is, unless the job was cancelled meanwhile."""
-        if self._cloud.journal.job(self.job.id).state is JobState.CANCELLED:
-            raise JobCancelledError(f"the job {self.job.id} was cancelled")
+        self._require_wanted()
         assert self.job.render_id is not None
         if self._render is not None:
             return self._render
@@ -275,14 +276,24 @@ class Running:
             return
         assert self.job.render_id is not None
         part = part_of(self.job)
-        got = download(self._cloud, self.job.render_id, render, part)
-        with closing(got):
-            yield from got
-        self.checks = yield from self._delivery.verify(part, self._expected(render))
+        try:
+            got = download(self._cloud, self.job.render_id, render, part)
+            with closing(got):
+                yield from got
+            self.checks = yield from self._delivery.verify(part, self._expected(render))
+        except AvpipeError:
+            self._require_wanted()  # whoever cancels it takes the file away
+            raise
+        self._require_wanted()
         self._advance(JobState.DOWNLOADING, made=mark_of(part))
         self._delivery.publish(part)
         part.unlink(missing_ok=True)  # a second name of the output, where it was linked
         self._advance(JobState.DONE)
+
+    def _require_wanted(self) -> None:
+        """Raise JobCancelledError where somebody cancelled the job meanwhile."""
+        if self._cloud.journal.job(self.job.id).state is JobState.CANCELLED:
+            raise JobCancelledError(f"the job {self.job.id} was cancelled")
 
     def _expected(self, render: Render | None) -> Expected:
         told_s = self.spec.duration_s or duration_s(self.spec.draft)

@@ -15,7 +15,7 @@ from avpipe.cloud.envelope import ServerFailedError
 from avpipe.cloud.events import listen
 from avpipe.cloud.values import AgentReply, SessionState
 from avpipe.cloud.wording import translated
-from avpipe.errors import AvpipeError, CloudError, UnreachableError
+from avpipe.errors import AvpipeError, CloudError, NotAuthorisedError, UnreachableError
 from avpipe.journal import MessageRow
 from avpipe.updates import Note
 
@@ -30,8 +30,21 @@ def send(
     """Send a message and wait for what comes of it. Raises what the API raises.
 
     Where the stream breaks off the session's state tells what came of it; a message of which
-    nobody knows whether it arrived is not sent again.
+    nobody knows whether it arrived is not sent again. One message of a session is at work at a
+    time, whichever process sends it: what it changed is told by the states before and after.
     """
+    name = f"message {session_id}"
+    with cloud.journal.claim(name, wait=False) as mine:
+        if mine:
+            return (yield from _sent(cloud, session_id, text, job_id))
+    yield Note(code="queued", message="Waiting for another message to this session…")
+    with cloud.journal.claim(name):
+        return (yield from _sent(cloud, session_id, text, job_id))
+
+
+def _sent(
+    cloud: Cloud, session_id: str, text: str, job_id: str | None
+) -> Generator[Note, None, AgentReply]:
     before = cloud.api.state(session_id)
     number = cloud.journal.begin_message(session_id, text, before=state_mark(before), job_id=job_id)
     try:
@@ -113,10 +126,24 @@ def _heard(
 
 
 def _heard_once(cloud: Cloud, session_id: str, text: str) -> Generator[Note, None, Listener]:
+    """The reply; once more with another token where the first thing that it says is a refusal."""
+    heard = Listener()
+    try:
+        yield from _listened(cloud, session_id, text, heard)
+    except NotAuthorisedError:
+        if heard.worked or heard.text():
+            raise
+        cloud.api.replace_token()
+        heard = Listener()
+        yield from _listened(cloud, session_id, text, heard)
+    return heard
+
+
+def _listened(cloud: Cloud, session_id: str, text: str, heard: Listener) -> Generator[Note]:
     with cloud.api.message(session_id, text) as pieces:
-        heard = listen(pieces, cloud.api.credentials().token, cloud.clock)
-        with closing(heard):
-            return (yield from heard)
+        told = listen(pieces, heard, cloud.api.credentials().token, cloud.clock)
+        with closing(told):
+            yield from told
 
 
 def _settled(cloud: Cloud, session_id: str, before: SessionState, *, spoke: bool) -> SessionState:

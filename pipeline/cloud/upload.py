@@ -26,9 +26,11 @@ from avpipe.cloud.pump import pumped
 from avpipe.cloud.values import RemoteFile
 from avpipe.errors import CloudError, InputMissingError
 from avpipe.journal import UploadRow
-from avpipe.updates import Progress
+from avpipe.updates import Note, Progress
 
 STAGE = "upload"
+TELLING_BYTES = 1_000_000
+"""A smaller file says more of how quickly the service answers than of the uplink."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,19 +71,22 @@ def is_sent(cloud: Cloud, session_id: str, file: LocalFile) -> bool:
     return row is not None and row.remote is not None
 
 
-def upload_again(cloud: Cloud, lost: str, session_id: str) -> Generator[Progress]:
-    """Bring what a lost session had into a new one. Raises RequestError where a file has gone."""
-    for row in cloud.journal.uploads(lost):
-        if row.remote is None:
-            continue
+def upload_again(cloud: Cloud, session_id: str, *, all_of_it: bool) -> Generator[Progress | Note]:
+    """Bring what lost sessions had into the one that stands in for them, if any was.
+
+    A file that has gone is told of; with `all_of_it` that raises RequestError.
+    """
+    lost = cloud.journal.lost_before(session_id)
+    for row in (row for name in lost for row in cloud.journal.uploads(name) if row.remote):
         if is_url(row.path):
             upload_url(cloud, session_id, row.path)
-        elif not Path(row.path).is_file():
-            raise InputMissingError(
-                f"the cloud has lost the session, and {row.path} is not there to be sent again"
-            )
-        else:
+        elif Path(row.path).is_file():
             yield from upload(cloud, session_id, LocalFile(path=row.path))
+        else:
+            told = f"the cloud has lost the session, and {row.path} is not there to be sent again"
+            if all_of_it:
+                raise InputMissingError(told)
+            yield Note(code="not_sent_again", message=told)
 
 
 def is_url(text: str) -> bool:
@@ -176,7 +181,8 @@ def _sent_once(cloud: Cloud, row: UploadRow) -> Generator[Progress, None, Remote
         files = yield from work
     if not files:
         raise CloudError(f"the cloud took {row.name} and does not say what became of it")
-    if speed := pace.speed(row.size_bytes):
+    speed = pace.speed(row.size_bytes)
+    if speed and row.size_bytes >= TELLING_BYTES:
         cloud.journal.note_uplink(cloud.settings.cloud.api_url, speed)
     return _completed(files[-1], row)
 

@@ -37,6 +37,10 @@ class RemoteSession:
         """Do what is asked, and say what came of it. Raises AvpipeError where it fails."""
         action = action_of(question.text)
         paths = _files_of(question)
+        if not question.text.strip():
+            if not paths:
+                raise RequestError("nothing was said", hint='avpipe ask "…"')
+            action = Action.UPLOAD
         for path in paths:  # told before anything is sent
             if not is_url(path):
                 limit = self._cloud.settings.cloud.upload_limit
@@ -45,10 +49,11 @@ class RemoteSession:
             require_output(Path(question.output), (), overwrite=question.overwrite)
         session = session_in_use(self._cloud, self._named).session_id
         try:
+            yield from upload_again(self._cloud, session, all_of_it=False)
             return (yield from self._answered(question, action, paths, session))
         except SessionGoneError as error:
             made = renewed_session(self._cloud, session, error)
-            yield from upload_again(self._cloud, session, made.session_id)
+        yield from upload_again(self._cloud, made.session_id, all_of_it=True)
         return (yield from self._answered(question, action, paths, made.session_id))
 
     def _answered(

@@ -87,6 +87,13 @@ class Journal:
                 (by, session_id, JobState.PREPARED, JobState.UPLOADED),
             )
 
+    def lost_before(self, session_id: str) -> tuple[str, ...]:
+        """The sessions that one stands in for, the first one first."""
+        rows = self._tables.all(SessionRow, "replaced_by = ? ORDER BY rowid", session_id)
+        return tuple(
+            name for row in rows for name in (*self.lost_before(row.session_id), row.session_id)
+        )
+
     def begin_upload(
         self,
         session_id: str,

@@ -60,6 +60,15 @@ def shown_in_scene(scene: Scene) -> tuple[Showing, ...]:
     return tuple(showing for showing in found if showing is not None)
 
 
+def composed_in_scene(scene: Scene, shown: Iterable[Showing]) -> tuple[Interval, ...]:
+    """Where an edit shows pictures otherwise: over, beside or into each other, at another speed."""
+    rate = scene.frame_rate
+    spans = [(layer.span.first / rate, layer.span.end / rate) for layer in scene.pictures]
+    whole = (Fraction(0), scene.duration)
+    empty = tuple(_without(whole, spans))
+    return tuple(_without(whole, (*empty, *(one.interval for one in shown))))
+
+
 def heard_in_scene(scene: Scene) -> tuple[Interval, ...]:
     """Where an edit's sound has its own speed: each program stretches it in its own way."""
     stretched = [

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from avpipe.codecs import isolate
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.measure import Measured
-from avpipe.errors import ChildFailedError, RenderError, VerificationError
+from avpipe.errors import (
+    AvpipeError,
+    ChildFailedError,
+    DiskFullError,
+    RenderError,
+    VerificationError,
+)
 from avpipe.media import MediaInfo
-from avpipe.plan.showing import heard_in_scene, shown_in_scene
+from avpipe.plan.showing import composed_in_scene, heard_in_scene, shown_in_scene
 from avpipe.render.likeness import (
     Match,
+    Stretch,
     content_checks,
+    draw_stretches,
+    drawn_matches,
     picture_matches,
     sound_matches,
 )
-from avpipe.render.scene import encode_sound
+from avpipe.render.scene import encode_sound, files_of_pictures
 from avpipe.render.workspace import told_when_full
 from avpipe.scene import Scene
-from avpipe.updates import Check, Progress
+from avpipe.updates import Check, Note, Progress
 
 DECODE_S = 20.0
 """How much of each stream is decoded, besides what is compared."""
@@ -85,7 +95,7 @@ def probe_received(path: Path) -> MediaInfo:
 
 def checks_beside(
     original: Original, path: Path, ffmpeg: Ffmpeg, scratch: Path, *, workers: int
-) -> Generator[Progress, None, tuple[Check, ...]]:
+) -> Generator[Progress | Note, None, tuple[Check, ...]]:
     """A render held against the files of its edit; raises VerificationError where a check fails.
 
     The edit's sound is made in the folder `scratch` for that. Raises RenderError where it cannot.
@@ -96,17 +106,36 @@ def checks_beside(
     sounds: tuple[Match, ...] = ()
     if original.scene.sounds:
         sound = yield from _sound_of(original.scene, ffmpeg, scratch, workers)
-        intervals = heard_in_scene(original.scene) if original.whole else None
-        sounds = sound_matches(sound, made, ffmpeg, intervals)
+        if original.whole:
+            sounds = sound_matches(sound, made, ffmpeg, heard_in_scene(original.scene))
+        if not sounds:  # how it is stretched, or mixed with what, is not known here
+            others = sound_matches(sound, made, ffmpeg)
+            heard = any(match.likeness > 0 for match in others)
+            checks += (Check(name="sound_heard", value=heard, ok=heard),) if others else ()
     if original.whole:
-        checks += content_checks(
-            sounds, picture_matches(shown_in_scene(original.scene), made, ffmpeg)
-        )
-    elif sounds:
-        heard = any(match.likeness > 0 for match in sounds)
-        checks += (Check(name="sound_heard", value=heard, ok=heard),)
+        pictures = yield from _pictures(original.scene, made, ffmpeg, scratch)
+        checks += content_checks(sounds, pictures)
     require_accepted(checks)
     return checks
+
+
+def _pictures(
+    scene: Scene, made: MediaInfo, ffmpeg: Ffmpeg, scratch: Path
+) -> Generator[Progress | Note, None, tuple[Match, ...]]:
+    """Pictures that are seen alone beside their files, all others beside what is drawn here."""
+    shown = shown_in_scene(scene)
+    stretches: tuple[Stretch, ...] = ()
+    try:
+        with _room_in(scratch):
+            files = yield from files_of_pictures(scene, ffmpeg, scratch)
+            composed = composed_in_scene(scene, shown)
+            stretches = draw_stretches(scene, composed, files, ffmpeg)
+    except DiskFullError:
+        raise
+    except AvpipeError as error:  # that this machine cannot draw it says nothing of the cloud
+        message = f"pictures beside or over others were not compared: {error.message}"
+        yield Note(code="not_compared", message=message)
+    return (*picture_matches(shown, made, ffmpeg), *drawn_matches(stretches, made, ffmpeg))
 
 
 def _shape_checks(original: Original, made: MediaInfo) -> Iterator[Check]:
@@ -123,11 +152,18 @@ def _sound_of(
 ) -> Generator[Progress, None, MediaInfo]:
     """The sound of an edit as one file."""
     target = scratch / "expected.m4a"
-    try:
-        scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with told_when_full(scratch):
-            yield from encode_sound(scene, ffmpeg, target, workers=workers)
-    except OSError as error:
-        raise RenderError(f"cannot write in {scratch}: {error.strerror}") from error
+    with _room_in(scratch):
+        yield from encode_sound(scene, ffmpeg, target, workers=workers)
     (info,) = isolate.probe_files([str(target)])
     return info
+
+
+@contextmanager
+def _room_in(folder: Path) -> Iterator[None]:
+    """Make files in a folder. Raises RenderError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with told_when_full(folder):
+            yield
+    except OSError as error:
+        raise RenderError(f"cannot write in {folder}: {error.strerror}") from error

@@ -73,6 +73,14 @@ def render_scene(
     return checks
 
 
+def files_of_pictures(
+    scene: Scene, ffmpeg: Ffmpeg, folder: Path
+) -> Generator[Progress, None, SceneFiles]:
+    """What has to be made in a folder before the picture of a scene can be drawn."""
+    (files, _) = yield from _prepare(replace(scene, loudness_lufs=None), ffmpeg, folder, 1)
+    return files
+
+
 def _prepare(
     scene: Scene, ffmpeg: Ffmpeg, folder: Path, workers: int
 ) -> Generator[Progress, None, tuple[SceneFiles, tuple[Check, ...]]]:
