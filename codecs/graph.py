@@ -20,6 +20,7 @@ from avpipe.codecs.index_room import index_options
 from avpipe.codecs.loudness import UNCHANGED, Level, levelled, meter
 from avpipe.codecs.rate import PictureRate
 from avpipe.codecs.sound_nodes import as_one_piece, exactly, limited, resampled, stereo
+from avpipe.codecs.stretches import Chunk
 from avpipe.codecs.timing import CUT_SUBTITLES, UNTIMED, camera_shift, frame_timing, track_time_base
 from avpipe.media import AudioStream, Hdr, PictureKind, VideoStream
 from avpipe.recipe import AUDIO_RATE, CAMERA, Action, Frame, PictureEncode, Quality, Recipe
@@ -35,6 +36,8 @@ SCALE_MATRICES = {
 """The colour matrices that the scale filter can be told, and its own names of them."""
 GOP_S = 5
 """The longest way between two key frames, so that players can seek."""
+SEEK_AHEAD_S = 2
+"""How long before a chunk its source is decoded from, at least: frames come in another order."""
 
 # ffmpeg-python takes no name that is not UTF-8, which Python spells with lone surrogates: inside
 # its graph they are private characters of plane 16.
@@ -48,6 +51,8 @@ class Prepared:
 
     picture: str | None = None
     """A picture that was made readable for every ffmpeg; None where the video is used itself."""
+    encoded: str | None = None
+    """The whole picture as the output has it, to be copied; None where that is still to be made."""
     tracks: tuple[str, ...] = ()
     """Encoded audio, one file a track; empty where the audio is taken from its source."""
 
@@ -86,6 +91,28 @@ def first_pass_arguments(recipe: Recipe, prepared: Prepared, rate: PictureRate) 
     return _arguments(node)
 
 
+def chunk_arguments(recipe: Recipe, chunk: Chunk, target: str, rate: PictureRate) -> list[str]:
+    """The arguments that encode some frames of a recipe's picture into a file of their own.
+
+    The recipe's frames last the same, and the first one is that of its source.
+    """
+    how = recipe.encode
+    if how is None or how.frame_ticks is None:
+        raise ValueError("only frames of one length can be counted")
+    ahead_s = chunk.first * how.frame_ticks * how.time_base - SEEK_AHEAD_S
+    chosen = encoder(how.encoder)
+    picture = _draw(recipe, how, chosen, _Inputs(recipe, Prepared(), max(0, ahead_s)), chunk)
+    options: dict[str, Any] = {
+        "f": "mp4",
+        "frames:v": chunk.count,
+        "map_metadata": -1,
+        "map_chapters": -1,
+        "video_track_timescale": how.time_base.denominator,
+        **_options(recipe, how, chosen, rate),
+    }
+    return _arguments(ffmpeg.output(picture, target, **options))
+
+
 def merge_arguments(
     recipe: Recipe, prepared: Prepared, target: str, rate: PictureRate | None = None
 ) -> list[str]:
@@ -106,7 +133,10 @@ def merge_arguments(
         "video_track_timescale": track_time_base(recipe).denominator,
         "bsf:v": frame_timing(recipe),
     }
-    if recipe.video is Action.COPY or recipe.encode is None:
+    if prepared.encoded is not None:
+        picture = ffmpeg.input(source_url(prepared.encoded), f="mov")["v:0"]
+        options["c:v"] = "copy"
+    elif recipe.video is Action.COPY or recipe.encode is None:
         picture = inputs.stream(CAMERA, recipe.timeline.video.stream)
         options["c:v"] = "copy"
     else:
@@ -127,7 +157,24 @@ def merge_arguments(
         if recipe.timeline.video.source_in > 0:
             options["bsf:s"] = CUT_SUBTITLES
     node = ffmpeg.output(picture, *sounds, *subtitles, target, **options)
-    return [text for pair in before.items() for text in (f"-{pair[0]}", pair[1])] + _arguments(node)
+    arguments = [text for pair in before.items() for text in (f"-{pair[0]}", pair[1])]
+    arguments += _arguments(node)
+    return arguments if prepared.encoded is None else _told_by_camera(arguments, recipe, inputs)
+
+
+def _told_by_camera(arguments: list[str], recipe: Recipe, inputs: _Inputs) -> list[str]:
+    """The arguments with titles and chapters of the camera's file, which need give no stream.
+
+    A graph has no input without one, so it is opened once more, after the others.
+    """
+    place = len(arguments) - arguments[::-1].index("-i") + 1
+    number = str(arguments.count("-i"))
+    camera = ["-f", recipe.camera.container or "", "-protocol_whitelist", "file"]
+    camera += ["-itsoffset", seconds_text(inputs.shift(CAMERA)), "-i", f"file:{recipe.camera.path}"]
+    whole = [*arguments[:place], *camera, *arguments[place:]]
+    for option in ("-map_metadata", "-map_chapters"):
+        whole[whole.index(option) + 1] = number
+    return whole
 
 
 def sound_file_arguments(recipe: Recipe, tracks: tuple[str, ...], target: str) -> list[str]:
@@ -162,9 +209,11 @@ def arguments_of(node: Any) -> list[str]:
 class _Inputs:
     """The input nodes of one command, each opened once."""
 
-    def __init__(self, recipe: Recipe, prepared: Prepared) -> None:
+    def __init__(self, recipe: Recipe, prepared: Prepared, ahead_s: Fraction | int = 0) -> None:
+        """With `ahead_s` the camera is read from a key frame on that is that far in, or before."""
         self._recipe = recipe
         self._prepared = prepared
+        self._ahead_s = ahead_s
         self._nodes: dict[int, Any] = {}
 
     def stream(self, source: int, index: int) -> Any:
@@ -191,14 +240,14 @@ class _Inputs:
                 return ffmpeg.input(path, f="mov")
             return ffmpeg.input(path, f="mov", stream_loop=-1)
         info = self._recipe.source(source)
+        options: dict[str, Any] = {"itsoffset": seconds_text(self.shift(source))}
+        if self._ahead_s and source == CAMERA:
+            options |= {"ss": seconds_text(Fraction(self._ahead_s)), "noaccurate_seek": None}
         return ffmpeg.input(
-            source_url(info.path),
-            f=info.container,
-            protocol_whitelist="file",
-            itsoffset=seconds_text(self._shift(source)),
+            source_url(info.path), f=info.container, protocol_whitelist="file", **options
         )
 
-    def _shift(self, source: int) -> Fraction:
+    def shift(self, source: int) -> Fraction:
         """What is added to a file's own times, so that zero is the start of the output."""
         if source == CAMERA:
             return camera_shift(self._recipe)[0]
@@ -354,7 +403,13 @@ def _audio_facts(recipe: Recipe, part: Segment) -> AudioStream:
     return next(stream for stream in streams if stream.index == part.stream)
 
 
-def _draw(recipe: Recipe, how: PictureEncode, chosen: Encoder, inputs: _Inputs) -> Any:
+def _draw(
+    recipe: Recipe,
+    how: PictureEncode,
+    chosen: Encoder,
+    inputs: _Inputs,
+    chunk: Chunk | None = None,
+) -> Any:
     part = recipe.timeline.video
     node = inputs.stream(CAMERA, part.stream)
     if recipe.camera.picture is None:
@@ -370,6 +425,12 @@ def _draw(recipe: Recipe, how: PictureEncode, chosen: Encoder, inputs: _Inputs) 
     if how.frame_ticks is not None:
         node = node.filter("settb", expr=ratio_text(how.time_base))
         node = node.filter("setpts", expr=f"round(PTS/{how.frame_ticks})*{how.frame_ticks}")
+        if chunk is not None:
+            begin = chunk.first * how.frame_ticks
+            node = node.filter(
+                "trim", start_pts=begin, end_pts=begin + chunk.count * how.frame_ticks
+            )
+            node = node.filter("setpts", expr=f"PTS-{begin}")
     return _framed(node, recipe, how, chosen)
 
 

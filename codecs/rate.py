@@ -33,6 +33,8 @@ class PictureRate:
     """Which of two passes this is."""
     log: str | None = None
     """Where the first pass leaves what the second one needs: the start of two file names."""
+    threads: int | None = None
+    """Of the encoder; None lets it take what the machine has."""
 
     def options(self, quality: Quality, frame_rate: float) -> dict[str, Any]:
         """The options of an output at that many frames a second."""
@@ -48,6 +50,8 @@ class PictureRate:
             found["b:v"] = self.bit_rate
         if self.number is not None:
             found |= {"pass": self.number, "passlogfile": self.log}
+        if self.threads is not None:
+            found["threads"] = self.threads
         if self.number == SECOND:
             found["x264-params"] = f"ratetol={TIGHT}"
         return found

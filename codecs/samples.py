@@ -22,6 +22,8 @@ from avpipe.recipe import Quality, Recipe
 
 KEY_UNIT, OTHER_UNIT = 5, 1
 """The types of H.264's units (7.4.1) that hold a key frame, and another one."""
+SETTLED = 6
+"""As many frames after a key frame the picture is as fine as it gets."""
 EVERY_NTH = 3
 """Of the frames that are compared: a third of them tells the same to 0.2 of 100."""
 VMAF = "libvmaf"
@@ -37,6 +39,8 @@ class Samples:
     """Of frames that come at no constant rate, the mean."""
     quality: Quality
     size: tuple[int, int]
+    begins: tuple[int, ...]
+    """The number of the first frame of each stretch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,11 +69,14 @@ def take_samples(
         raise ValueError("a copied picture has no samples")
     whole = folder / "samples.h264"
     part = folder / "part.h264"
+    (begins, frames) = ([], 0)
     with whole.open("wb") as file:
         for number, (start, length) in enumerate(windows, 1):
             arguments = _window_arguments(recipe, start, length, part)
             list(run_ffmpeg(ffmpeg_found, arguments, "taking samples of the video"))
             file.write(part.read_bytes())
+            begins.append(frames)
+            frames += _counted(part).frames
             yield number
     part.unlink()
     yield Samples(
@@ -77,6 +84,7 @@ def take_samples(
         frame_rate=recipe.camera.video[0].frame_rate or _USUAL_RATE,
         quality=recipe.encode.quality,
         size=(recipe.timeline.width, recipe.timeline.height),
+        begins=tuple(begins),
     )
 
 
@@ -90,6 +98,10 @@ def encode_samples(
         node = _scaled(node, size)
     rate = PictureRate(crf=crf).options(samples.quality, float(samples.frame_rate))
     options: dict[str, Any] = {"c:v": "libx264", "profile:v": "high", "f": "h264", **rate}
+    # Where one stretch looks like the next, x264 sees no cut, and what is new counts as motion.
+    keys = [(begin - 0.5) / float(samples.frame_rate) for begin in samples.begins if begin]
+    if keys:
+        options["force_key_frames"] = ",".join(f"{key:.6f}" for key in keys)
     arguments = _arguments(ffmpeg.output(node, source_url(str(target)), **options))
     list(run_ffmpeg(ffmpeg_found, arguments, "encoding samples of the video"))
     return _counted(target)
@@ -151,14 +163,33 @@ def _arguments(node: Any) -> list[str]:
 def _counted(path: Path) -> EncodedSamples:
     """What the key frames and the others of raw H.264 take; x264 writes one unit a frame."""
     units = path.read_bytes().split(b"\x00\x00\x01")[1:]
-    sizes: dict[int, list[int]] = {KEY_UNIT: [], OTHER_UNIT: []}
-    for unit in units:
-        if unit and unit[0] & 31 in sizes:
-            sizes[unit[0] & 31].append(len(unit) + 4)
+    kinds = (KEY_UNIT, OTHER_UNIT)
+    frames = [(unit[0] & 31, len(unit) + 4) for unit in units if unit and unit[0] & 31 in kinds]
+    keys = [size for kind, size in frames if kind == KEY_UNIT]
+    others = sum(size for _, size in frames) - sum(keys)
+    after = _bytes_after_keys(frames)
     return EncodedSamples(
         path=path,
-        frames=sum(len(found) for found in sizes.values()),
-        key_frames=len(sizes[KEY_UNIT]),
-        key_bytes=sum(sizes[KEY_UNIT]),
-        other_bytes=sum(sizes[OTHER_UNIT]),
+        frames=len(frames),
+        key_frames=len(keys),
+        key_bytes=sum(keys) + after,
+        other_bytes=others - after,
     )
+
+
+def _bytes_after_keys(frames: Sequence[tuple[int, int]]) -> int:
+    """What the frames next to key frames take more than the others do: it comes with the key frame.
+
+    The next ones make it finer. Where nothing moves that is all there is, and samples begin with
+    key frames far more often than the whole has them.
+    """
+    near: list[int] = []
+    far: list[int] = []
+    since = SETTLED
+    for kind, size in frames:
+        since = 0 if kind == KEY_UNIT else since + 1
+        if since:
+            (near if since < SETTLED else far).append(size)
+    if not far:
+        return 0
+    return max(0, sum(near) - round(len(near) * sum(far) / len(far)))

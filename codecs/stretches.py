@@ -19,6 +19,14 @@ class FrameIndex:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Chunk:
+    """Frames of an output that are encoded on their own, the first one as a key frame."""
+
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stretch:
     """Frames of a file, in the order of presentation."""
 

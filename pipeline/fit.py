@@ -248,7 +248,7 @@ class Sampled:
         """What the whole picture would take."""
         length = float(duration)
         cuts = max(0, self.key_frames - self.windows) / self.seconds * length
-        keys = 1 + max(cuts, length / KEY_FRAMES_S)
+        keys = max(1 + cuts, math.ceil(length / KEY_FRAMES_S))
         each = self.key_bytes / max(1, self.key_frames)
         return self.other_bytes / self.seconds * length + keys * each
 

@@ -107,6 +107,25 @@ def test_what_the_container_takes_is_known_before(tmp_path: Path, rate: str) -> 
     assert tables <= container_bytes(content) <= tables + 4_000
 
 
+def test_a_page_that_stands_still_is_not_taken_for_motion(tmp_path: Path) -> None:
+    """Where two samples look alike, x264 sees no cut; what was new in the second counted as motion,
+    thirty times a second. A screen that fitted was made coarse."""
+    pages = "mandelbrot=size=640x720:rate=25,trim=end_frame=1,loop=loop=-1:size=1,setpts=N/25/TB"
+    source = tmp_path / "page.mp4"
+    ffmpeg(
+        *("-f", "lavfi", "-i", f"{pages},crop=640:360:0:'360*gt(t,11)'"),
+        *("-t", "22", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "1", source),
+    )
+    settings = Settings(state_dir=tmp_path / "state")
+    limit = source.stat().st_size * 9 // 10
+    plan = plan_compress(request_for(source, tmp_path / "out.mp4"), limit, settings)
+    assert plan.fit is not None
+    assert plan.fit.method is Method.CRF
+    (target, done) = compressed(source, limit)
+    assert done.method == "crf"
+    assert 0.6 < target.stat().st_size / done.predicted_bytes < 1.6
+
+
 def test_what_fits_is_copied_byte_by_byte(tmp_path: Path) -> None:
     source = busy(tmp_path / "busy.mp4", 1)
     (target, done) = compressed(source, source.stat().st_size)

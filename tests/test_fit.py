@@ -263,5 +263,5 @@ def test_cuts_have_their_key_frames() -> None:
     still = PLAIN.encode(Trial(size=(1920, 1080), crf=20, compared=False), (1920, 1080))
     cut = dataclasses.replace(still, key_frames=30, key_bytes=3 * still.key_bytes)
     rest = still.other_bytes / SAMPLED_S * 600
-    assert still.whole_bytes(Fraction(600)) == pytest.approx(rest + 61 * still.key_bytes / SAMPLED)
+    assert still.whole_bytes(Fraction(600)) == pytest.approx(rest + 60 * still.key_bytes / SAMPLED)
     assert cut.whole_bytes(Fraction(600)) == pytest.approx(rest + 961 * still.key_bytes / SAMPLED)

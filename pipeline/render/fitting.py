@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -10,19 +11,22 @@ from pathlib import Path
 from avpipe import fit
 from avpipe.codecs import graph, isolate
 from avpipe.codecs.ffmpeg import Ffmpeg, run_ffmpeg
+from avpipe.codecs.process import machine_memory_bytes
 from avpipe.codecs.rate import PictureRate
 from avpipe.errors import DoesNotFitError, OverLimitError
 from avpipe.plan.values import Plan
 from avpipe.recipe import Action, Method, SizeFit
+from avpipe.render.chunked import ChunkedPicture
+from avpipe.render.chunking import ChunkLayout, Fitted, chunk_layout
 from avpipe.render.pace import as_part, paced
 from avpipe.updates import Progress
 
 FIRST_SHARE = 0.3
 """What the first of two passes takes of the time of both."""
 MOST_TRIES = 4
-"""How often the second pass is made: a second time where it missed, again where it is over."""
-SHORT_S = 20
-"""Up to that length it is made again where it is under its size, too: rates are coarse there."""
+"""How often the second pass is made: again where the file is over its size, or wastes it."""
+JOIN_BEGINS = 0.95
+"""How far the making of chunks is when they are put together."""
 STOP = 1.15
 """How many times its size a pass may take before it is stopped; its full size tells what to ask."""
 STEP_DOWN = 0.8
@@ -49,24 +53,23 @@ def content_of(plan: Plan) -> fit.Content:
 
 
 def write_fitted(
-    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
-) -> Generator[Progress, None, Method]:
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path, cores: int
+) -> Generator[Progress, None, Fitted]:
     """Encode a plan's picture so that its file stays under its size; gives how that was done.
 
     Raises OverLimitError or DoesNotFitError where it cannot be done, and RenderError.
     """
-    work = _Work(plan, ffmpeg, prepared, made)
-    if work.size.method is Method.CRF:
-        yield from work.keep_quality()
-        if work.is_under:
-            return Method.CRF
-    again = work.size.method is Method.CRF
-    yield from work.spend_size("correct" if again else "video")
-    return Method.TWO_PASS
+    layout = chunk_layout(plan.recipe, cores, machine_memory_bytes())
+    if layout is not None:
+        method = yield from _InChunks(plan, ffmpeg, prepared, made, layout).write()
+        if method is not None:
+            return Fitted(method=method, layout=layout)
+        made.unlink(missing_ok=True)  # what does not go together is encoded as a whole
+    return Fitted(method=(yield from _AsWhole(plan, ffmpeg, prepared, made).write()))
 
 
 class _Work:
-    """The passes over one file."""
+    """A file that is made under a size, and how far it is from that."""
 
     def __init__(self, plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path) -> None:
         if plan.fit is None:
@@ -86,10 +89,59 @@ class _Work:
         """Whether there is a file that is not too large."""
         return 0 < _size_of(self._made) <= self.size.limit_bytes
 
+    @property
+    def peak_rate(self) -> int:
+        """What a moment may take where a quality is kept."""
+        return max(PEAK * self._rate(self._room()), 100_000)
+
+    def _keep_larger(self) -> None:
+        """Put aside what was made, where it is the best so far."""
+        if self.is_under and _size_of(self._made) > _size_of(self._kept):
+            self._made.replace(self._kept)
+
+    def _use_kept(self) -> None:
+        """Take the best of what was made. Raises OverLimitError where all was too large."""
+        if not self._kept.exists():
+            raise OverLimitError(
+                f"the video could not be held under {self.size.limit_bytes / 1e6:.2f} MB",
+                hint="allow a larger size",
+            )
+        self._kept.replace(self._made)
+
+    def _room(self) -> int:
+        """What is left for the picture. Raises DoesNotFitError where that is nothing."""
+        room = math.floor(self.size.limit_bytes * fit.AIM) - self._fixed
+        if room <= 0:
+            least = math.ceil(self._fixed / fit.AIM) + 1
+            raise DoesNotFitError(
+                f"the sound alone takes {self._fixed / 1e6:.2f} MB", least_bytes=least
+            )
+        return room
+
+    def _rate(self, picture_bytes: int) -> int:
+        return max(1000, int(picture_bytes * 8 / self._seconds))
+
+    @property
+    def _stall_s(self) -> float:
+        return isolate.patience_s(self.size.limit_bytes)
+
+
+class _AsWhole(_Work):
+    """The passes over the whole picture."""
+
+    def write(self) -> Generator[Progress, None, Method]:
+        """Make the file."""
+        if self.size.method is Method.CRF:
+            yield from self.keep_quality()
+            if self.is_under:
+                return Method.CRF
+        again = self.size.method is Method.CRF
+        yield from self.spend_size("correct" if again else "video")
+        return Method.TWO_PASS
+
     def keep_quality(self) -> Iterator[Progress]:
         """One pass at the quality that is wanted; it ends where it becomes too large."""
-        peak = max(PEAK * self._rate(self._room()), 100_000)
-        rate = PictureRate(crf=self.size.crf, peak_rate=peak)
+        rate = PictureRate(crf=self.size.crf, peak_rate=self.peak_rate)
         yield from self._write(rate, "video", most=1.0)
 
     def spend_size(self, stage: str) -> Iterator[Progress]:
@@ -106,25 +158,10 @@ class _Work:
             stage = "correct"
             wanted = self._next(asked)
             self._keep_larger()
-            enough = number > 0 and self._seconds > SHORT_S and self._kept.exists()
-            if wanted is None or enough:
+            if wanted is None:
                 break
             asked = wanted
         self._use_kept()
-
-    def _keep_larger(self) -> None:
-        """Put aside what was made, where it is the best so far."""
-        if self.is_under and _size_of(self._made) > _size_of(self._kept):
-            self._made.replace(self._kept)
-
-    def _use_kept(self) -> None:
-        """Take the best of what was made. Raises OverLimitError where all was too large."""
-        if not self._kept.exists():
-            raise OverLimitError(
-                f"the video could not be held under {self.size.limit_bytes / 1e6:.2f} MB",
-                hint="allow a larger size",
-            )
-        self._kept.replace(self._made)
 
     def _write(
         self, rate: PictureRate, stage: str, begin: float = 0.0, most: float = STOP
@@ -151,22 +188,65 @@ class _Work:
             return math.floor(asked * STEP_DOWN)
         return fit.next_bytes(asked, _size_of(self._made), self.size.limit_bytes)
 
-    def _room(self) -> int:
-        """What is left for the picture. Raises DoesNotFitError where that is nothing."""
-        room = math.floor(self.size.limit_bytes * fit.AIM) - self._fixed
-        if room <= 0:
-            least = math.ceil(self._fixed / fit.AIM) + 1
-            raise DoesNotFitError(
-                f"the sound alone takes {self._fixed / 1e6:.2f} MB", least_bytes=least
-            )
-        return room
 
-    def _rate(self, picture_bytes: int) -> int:
-        return max(1000, int(picture_bytes * 8 / self._seconds))
+class _InChunks(_Work):
+    """The passes over chunks of the picture, some at a time."""
 
-    @property
-    def _stall_s(self) -> float:
-        return isolate.patience_s(self.size.limit_bytes)
+    def __init__(
+        self,
+        plan: Plan,
+        ffmpeg: Ffmpeg,
+        prepared: graph.Prepared,
+        made: Path,
+        layout: ChunkLayout,
+    ) -> None:
+        super().__init__(plan, ffmpeg, prepared, made)
+        self._picture = ChunkedPicture(plan.recipe, ffmpeg, layout, made.parent)
+        self._joined = made.with_name("joined.mp4")
+
+    def write(self) -> Generator[Progress, None, Method | None]:
+        """Make the file; gives None where the chunks did not go together."""
+        if self.size.method is Method.CRF:
+            seconds = self._picture.keep_quality(self.size.crf, self.peak_rate)
+            yield from self._told("video", seconds, 0.0, JOIN_BEGINS)
+            if self._picture.made_bytes + self._fixed <= self.size.limit_bytes:
+                if not (yield from self._join("video")):
+                    return None
+                if self.is_under:
+                    return Method.CRF
+        stage = "correct" if self.size.method is Method.CRF else "video"
+        yield from self._told(stage, self._picture.look(self.size.crf), 0.0, FIRST_SHARE)
+        passed = self._picture.spend(self._room())
+        yield from self._told(stage, passed, FIRST_SHARE, JOIN_BEGINS)
+        for number in range(MOST_TRIES):
+            if not (yield from self._join(stage)):
+                return None
+            missing = math.floor(self.size.limit_bytes * fit.AIM) - _size_of(self._made)
+            right = fit.next_bytes(0, _size_of(self._made), self.size.limit_bytes) is None
+            self._keep_larger()
+            if right or number == MOST_TRIES - 1:
+                break
+            stage = "correct"
+            yield from self._told(stage, self._picture.correct(missing), 0.0, JOIN_BEGINS)
+        self._use_kept()
+        return Method.TWO_PASS
+
+    def _join(self, stage: str) -> Generator[Progress, None, bool]:
+        """Put the chunks and the sound together; false where the chunks do not go together."""
+        if not self._picture.join(self._joined):
+            return False
+        prepared = dataclasses.replace(self._prepared, encoded=str(self._joined))
+        target = graph.source_url(str(self._made))
+        arguments = graph.merge_arguments(self._plan.recipe, prepared, target)
+        seconds = run_ffmpeg(self._ffmpeg, arguments, "making the video", stall_s=self._stall_s)
+        yield from self._told(stage, seconds, JOIN_BEGINS, 1.0)
+        self._joined.unlink()
+        return True
+
+    def _told(
+        self, stage: str, seconds: Iterator[float], begin: float, end: float
+    ) -> Iterator[Progress]:
+        yield from as_part(paced(stage, self._plan.output.duration_s, seconds), begin, end)
 
 
 def _size_of(path: Path) -> int:

@@ -18,6 +18,7 @@ from avpipe.media import AlignmentMethod
 from avpipe.plan.values import Plan
 from avpipe.recipe import Action, Method
 from avpipe.render.checks import checks_of_plan, require_passed
+from avpipe.render.chunking import Fitted
 from avpipe.render.pace import paced
 from avpipe.render.sound import SoundJob, encode_at
 from avpipe.render.workspace import flushing, publish, require_space, told_when_full, workspace
@@ -46,9 +47,9 @@ def render(
     with told_when_full(output.parent), workspace(output) as folder:
         made = folder / "output.mp4"
         (prepared, levels) = yield from _prepare(plan, ffmpeg, folder, workers)
-        (found, method) = yield from _write(plan, ffmpeg, prepared, made)
+        (found, fitted) = yield from _write(plan, ffmpeg, prepared, made, workers)
         checks = (*checks_of_plan(plan, found), *_sync_checks(plan, made, ffmpeg, workers))
-        checks += (*_size_checks(plan, made, method), *levels)
+        checks += (*_size_checks(plan, made, fitted), *_chunk_checks(fitted, found), *levels)
         require_passed(checks)
         yield Progress(stage="verify", done=1.0)
         publish(made, output, overwrite=overwrite)
@@ -56,32 +57,32 @@ def render(
 
 
 def _write(
-    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
-) -> Generator[Progress, None, tuple[Measured, Method]]:
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path, cores: int
+) -> Generator[Progress, None, tuple[Measured, Fitted]]:
     """Make the file and measure it; gives how it was held under a size, too."""
     decode_s = COPIED_DECODE_S if plan.video is Action.COPY else DECODE_S
     with (
-        _writing(plan, ffmpeg, prepared, made) as (updates, holds_index),
+        _writing(plan, ffmpeg, prepared, made, cores) as (updates, holds_index),
         _measurer(str(made), decode_s, alone=holds_index) as measure,
     ):
-        method = yield from updates
+        fitted = yield from updates
         if not made.is_file():
             raise RenderError(f"{ffmpeg.path} ended without an error and made nothing")
         end_tracks_at(str(made), plan.timeline.duration)
         yield Progress(stage="verify", done=0.0)
         with flushing(made):
-            return measure(), method
+            return measure(), fitted
 
 
 @contextmanager
 def _writing(
-    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path
-) -> Iterator[tuple[Generator[Progress, None, Method], bool]]:
+    plan: Plan, ffmpeg: Ffmpeg, prepared: graph.Prepared, made: Path, cores: int
+) -> Iterator[tuple[Generator[Progress, None, Fitted], bool]]:
     """What makes the file, and whether it needs much memory; a single ffmpeg is started now."""
     if plan.fit is not None and plan.video is Action.ENCODE:
         from avpipe.render.fitting import write_fitted  # only where a size is asked for
 
-        yield write_fitted(plan, ffmpeg, prepared, made), False
+        yield write_fitted(plan, ffmpeg, prepared, made, cores), False
         return
     if (join := join_of(plan.recipe, prepared.tracks)) is not None:
         updates = _at_once(paced("video", plan.output.duration_s, write_join(join, str(made))))
@@ -95,9 +96,9 @@ def _writing(
         yield _at_once(paced("video", plan.output.duration_s, written)), many
 
 
-def _at_once(updates: Iterator[Progress]) -> Generator[Progress, None, Method]:
+def _at_once(updates: Iterator[Progress]) -> Generator[Progress, None, Fitted]:
     yield from updates
-    return Method.COPY
+    return Fitted(method=Method.COPY)
 
 
 def _sync_checks(plan: Plan, made: Path, ffmpeg: Ffmpeg, cores: int) -> tuple[Check, ...]:
@@ -112,14 +113,24 @@ def _sync_checks(plan: Plan, made: Path, ffmpeg: Ffmpeg, cores: int) -> tuple[Ch
     return (Check(name="sync_residual_ms", ok=ok, value=off_ms),)
 
 
-def _size_checks(plan: Plan, made: Path, method: Method) -> tuple[Check, ...]:
+def _chunk_checks(fitted: Fitted, found: Measured) -> tuple[Check, ...]:
+    """Whether a picture that was encoded in chunks has all its frames."""
+    if fitted.layout is None:
+        return ()
+    (frames, chunks) = ([stream.packets for stream in found.video], fitted.layout.chunks)
+    whole = frames == [fitted.layout.frames]
+    counted = Check(name="video_packets", ok=whole, value=sum(frames))
+    return (Check(name="chunks", ok=True, value=len(chunks)), counted)
+
+
+def _size_checks(plan: Plan, made: Path, fitted: Fitted) -> tuple[Check, ...]:
     """Whether the file is under its size, and how it came there."""
     if plan.fit is None:
         return ()
     size_bytes = made.stat().st_size
     ok = size_bytes <= plan.fit.limit_bytes
     size = Check(name="size_bytes", ok=ok, value=size_bytes)
-    return (size, Check(name="method", ok=True, value=method.value))
+    return (size, Check(name="method", ok=True, value=fitted.method.value))
 
 
 def _measurer(
