@@ -110,6 +110,9 @@ def chunk_arguments(recipe: Recipe, chunk: Chunk, target: str, rate: PictureRate
         "video_track_timescale": how.time_base.denominator,
         **_options(recipe, how, chosen, rate),
     }
+    # Otherwise the headers tell the quality, and those of chunks could not be one.
+    more = options.get("x264-params")
+    options["x264-params"] = f"{more}:stitchable=1" if more else "stitchable=1"
     return _arguments(ffmpeg.output(picture, target, **options))
 
 
