@@ -310,6 +310,7 @@ def test_credits_are_held_taken_and_given_back(tmp_path: Path) -> None:
         user.upload(make_clip(tmp_path / "camera.mp4"))
         assert "error" not in user.say("do a backflip").text
         assert balance() == {"available": 1, "frozen": 0, "total": 1}  # nothing changed
+        assert "Credits: 1 to spend, 0 reserved." in user.say("credits").text
         user.say("mute the video")
         assert balance() == {"available": 0, "frozen": 0, "total": 0}
         refused = user.say("undo")
