@@ -248,6 +248,8 @@ SENTENCES: tuple[Sentence, ...] = (
     ("响度标准化到-16 LUFS", [Loudness(lufs=-16.0)]),
     # titles
     ('add a title "Urban Dreams"', [AddTitle(text="Urban Dreams")]),
+    ('add a title "Talk"', [AddTitle(text="Talk")]),  # a file is called talk.wav
+    ("添加标题“Clip2”", [AddTitle(text="Clip2")]),
     (
         'add the text "Hello" at the top in white from 2s to 5s',
         [AddTitle(text="Hello", look=look(place=Place.TOP, color="#ffffff", span=between(2, 5)))],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import wave
@@ -94,6 +95,24 @@ def assert_accessible(page: Page) -> None:
     assert len(found["passes"]) > 10
 
 
+def drop(page: Page, *paths: Path) -> None:
+    """Drop files on the page, as a hand with a mouse does."""
+    told = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in paths]
+    carried = page.evaluate_handle(
+        """told => {
+            const carried = new DataTransfer();
+            for (const [name, data] of told) {
+                const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+                carried.items.add(new File([bytes], name));
+            }
+            return carried;
+        }""",
+        told,
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("main", event, {"dataTransfer": carried})
+
+
 def offset_ms(page: Page) -> float:
     text = page.locator("#offset").inner_text()
     return float(re.findall(r"-?\d+\.\d", text)[0])
@@ -106,13 +125,21 @@ def test_from_two_files_to_a_film(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     visitor = Visitor(browser, server, color_scheme="light", locale="en-GB", bypass_csp=False)
+    visitor.context.add_init_script(
+        "window.Audio = class extends Audio { constructor() { super(); window.before = this; } }"
+    )
     page = visitor.page()
-    page.locator("#pick").set_input_files([str(path) for path in pair])
+    drop(page, *pair)
     expect(page.locator("#file-list .facts")).to_have_count(2, timeout=WAIT_MS)
+
+    # Shown where it belongs before it is put there; only then can it be moved.
+    expect(page.locator("#verdict")).to_contain_text("500.0 ms", timeout=WAIT_MS)
+    assert offset_ms(page) == pytest.approx(500, abs=1)
+    page.locator("#lane").press("ArrowRight")
+    assert offset_ms(page) == pytest.approx(500, abs=1)
     page.get_by_role("button", name="Put the sound in its place").click()
     expect(page.locator("#said .agent").last).to_contain_text("merged", timeout=WAIT_MS)
-    expect(page.locator("#verdict")).to_contain_text("500.0 ms", timeout=WAIT_MS)
-    expect(page.locator("#offset")).to_contain_text("500", timeout=WAIT_MS)
+    expect(page.locator("[data-nudge]").first).to_be_enabled(timeout=WAIT_MS)
     assert offset_ms(page) == pytest.approx(500, abs=1)
 
     # By keys alone: moved by 10 and 1 ms, heard at once, kept by the server.
@@ -131,7 +158,22 @@ def test_from_two_files_to_a_film(
     other.get_by_label("What should change?").fill('add the title "Hello" at the top')
     other.keyboard.press("Enter")
     expect(page.locator(".clip.text")).to_have_text("Hello", timeout=WAIT_MS)
+
+    # What is cut off both moves neither against the other.
+    other.get_by_label("What should change?").fill("cut the first second")
+    other.keyboard.press("Enter")
+    expect(page.locator("#summary")).to_contain_text("0-5s", timeout=WAIT_MS)
+    assert offset_ms(page) == pytest.approx(found + 11, abs=0.11)
     other.close()
+
+    # By mouse, and exported at once: what is rendered is what was moved.
+    lane = page.locator("#lane").bounding_box()
+    assert lane is not None
+    page.mouse.move(lane["x"] + 100, lane["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(lane["x"] + 100 + lane["width"] / 60, lane["y"] + 100)
+    page.mouse.up()
+    assert offset_ms(page) == pytest.approx(found + 111, abs=2)
 
     # Reloaded in mid-render: the render goes on, and the page finds it.
     gate = server.hold_renders()
@@ -139,21 +181,30 @@ def test_from_two_files_to_a_film(
     gate.wait()
     page.reload()
     expect(page.locator("#render-state")).to_contain_text("rendering", timeout=WAIT_MS)
+    expect(page.locator("[data-nudge]").first).to_be_enabled(timeout=WAIT_MS)
+    assert offset_ms(page) == pytest.approx(found + 111, abs=2)
     shot(page, tmp_path_factory, "rendering-light")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#render-state")).to_have_text("cancelled", timeout=WAIT_MS)
     server.hook.unlink()
     page.get_by_role("button", name="Export", exact=True).click()
     page.reload()
-    expect(page.locator("#render-state")).to_contain_text("ready: 6.0 s", timeout=3 * WAIT_MS)
+    expect(page.locator("#render-state")).to_contain_text("ready: 5.0 s", timeout=3 * WAIT_MS)
     with page.expect_download() as downloading:
         page.get_by_role("link", name="Download").click()
     made = downloading.value.path().read_bytes()
     assert made[4:8] == b"ftyp"
     length = page.locator("#video").evaluate("film => film.duration")
-    assert length == pytest.approx(6, abs=0.1)
+    assert length == pytest.approx(5, abs=0.1)
     page.get_by_label("the camera before").check()
     assert page.locator("#video").evaluate("film => film.muted")
+    page.locator("#video").evaluate("film => { film.currentTime = 1; return film.play(); }")
+    page.wait_for_function(  # the camera's sound, which has the second that was cut off
+        """() => Math.abs(before.currentTime - 1
+            - document.querySelector("#video").currentTime) < 0.25 && !before.paused""",
+        timeout=WAIT_MS,
+    )
+    page.locator("#video").evaluate("film => film.pause()")
     page.get_by_label("the result").check()
     assert not page.locator("#video").evaluate("film => film.muted")
     assert_accessible(page)
@@ -193,6 +244,14 @@ def test_on_a_phone_in_chinese_and_in_the_dark(
     page.get_by_label("要改什么？").fill("在顶部加标题“你好”")
     page.keyboard.press("Enter")
     expect(page.locator(".clip.text")).to_have_text("你好", timeout=WAIT_MS)
+    # A sentence that is refused: why is told and stays, and the sentence is not lost.
+    refusal = {"status": 402, "json": {"code": 2001, "message": "insufficient credits"}}
+    visitor.context.route("**/run_sse", lambda route: route.fulfill(**refusal))
+    page.get_by_label("要改什么？").fill("静音")
+    with page.expect_response("**/api/credits/balance/simple"):
+        page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_have_text("积分不足", timeout=WAIT_MS)
+    expect(page.get_by_label("要改什么？")).to_have_value("静音")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert_accessible(page)
     shot(page, tmp_path_factory, "phone-dark")

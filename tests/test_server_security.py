@@ -259,7 +259,9 @@ def test_a_server_that_others_reach_warns_without_tls(tmp_path: Path) -> None:
 def test_tokens_end_and_are_counted(tmp_path: Path) -> None:
     more = {"AVPIPE_SERVER_CREDITS": "1"}
     server = Server(folder=tmp_path / "server", more=more)
-    server.line = server.line.with_env(AVPIPE_SERVER_TOKENS_PER_ADDRESS="2")
+    server.line = server.line.with_env(
+        AVPIPE_SERVER_TOKENS_PER_ADDRESS="2", AVPIPE_SERVER_REQUESTS_PER_S="5"
+    )
     with server.running():
         http_client = server.client()
 
@@ -286,6 +288,15 @@ def test_tokens_end_and_are_counted(tmp_path: Path) -> None:
         again = sign_up("one").json()["data"]
         assert again["user_id"] == first["user_id"]
 
+        # Made-up tokens have the pace of their address together; who has a good one goes on.
+        balance = "/api/credits/balance/simple"
+        assert http_client.get(balance, headers=bearer(again["token"])).status_code == 200
+        invented = [
+            http_client.get(balance, headers=bearer(f"nmv_usr_{n}")).status_code for n in range(40)
+        ]
+        assert invented[-1] == 429
+        assert http_client.get(balance, headers=bearer(again["token"])).status_code == 200
+
 
 def test_credits_are_held_taken_and_given_back(tmp_path: Path) -> None:
     with Server(
@@ -299,6 +310,7 @@ def test_credits_are_held_taken_and_given_back(tmp_path: Path) -> None:
         user.upload(make_clip(tmp_path / "camera.mp4"))
         assert "error" not in user.say("do a backflip").text
         assert balance() == {"available": 1, "frozen": 0, "total": 1}  # nothing changed
+        assert "Credits: 1 to spend, 0 reserved." in user.say("credits").text
         user.say("mute the video")
         assert balance() == {"available": 0, "frozen": 0, "total": 0}
         refused = user.say("undo")

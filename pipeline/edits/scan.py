@@ -61,24 +61,31 @@ def _words(
     sentence: str, text: str, names: tuple[tuple[re.Pattern[str], str], ...]
 ) -> Iterator[Word]:
     place = 0
+    titled = False
     while place < len(text):
         if blank := _BLANK.match(text, place):
             place = blank.end()
             continue
-        word = _quoted(sentence, place, names) or _longest(text, place, names)
+        word = _quoted(sentence, place, names, titled=titled) or _longest(text, place, names)
+        titled = titled or word.concept is Concept.TITLE
         yield word
         place = word.end
 
 
 def _quoted(
-    sentence: str, place: int, names: tuple[tuple[re.Pattern[str], str], ...]
+    sentence: str, place: int, names: tuple[tuple[re.Pattern[str], str], ...], *, titled: bool
 ) -> Word | None:
-    """A text in quotes; one that names a file is that file."""
+    """A text in quotes; one that names a file is that file.
+
+    After the word for a title, what stands before a file's extension is the text of the title.
+    """
     match = _QUOTED.match(sentence, place)
     if match is None:
         return None
     text = next(group for group in match.groups() if group)
     name = next((name for pattern, name in names if pattern.fullmatch(text)), None)
+    if titled and name is not None and text.casefold() != name.casefold():
+        name = None
     if name is None and re.search(rf"{_EXTENSION}$", text, re.IGNORECASE):
         name = text
     if name is not None:

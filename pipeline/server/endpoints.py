@@ -77,7 +77,9 @@ def user_of(service: Service, request: Request) -> User:
     (kind, _, token) = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token.strip():
         raise NotAuthorisedError("missing authentication token")
-    return service.accounts.user(token.strip())
+    user = service.accounts.user(token.strip())
+    service.limits.know(token.strip())
+    return user
 
 
 async def body_of(request: Request, most: int = MOST_JSON_BYTES) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import logging
 import re
@@ -62,7 +61,7 @@ class Guard:
         headers = Headers(scope=scope)
         if not self._is_known(headers.get("host", "")):
             await refused(421, "this server does not go by that name")(scope, receive, told)
-        elif not self._service.limits.allows(_client(scope, headers)):
+        elif not self._service.limits.allows(self._client(scope, headers)):
             answer = refused(429, "too many requests")
             answer.headers["Retry-After"] = "1"
             await answer(scope, receive, told)
@@ -91,6 +90,10 @@ class Guard:
                 raise
             await refused(500, "the server failed")(scope, receive, send)
 
+    def _client(self, scope: Scope, headers: Headers) -> str:
+        token = headers.get("authorization", "").partition(" ")[2].strip()
+        return self._service.limits.client_of(token, address_of(scope))
+
     def _is_known(self, host: str) -> bool:
         """Whether the server goes by that name: a page of another name must not speak to it."""
         name = re.sub(r":\d*$", "", host).strip("[]").lower()
@@ -115,14 +118,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _client(scope: Scope, headers: Headers) -> str:
-    """Who is counted: a token, else an address."""
-    told = headers.get("authorization")
-    if told is not None:
-        return hashlib.sha256(told.encode()).hexdigest()
-    return address_of(scope)
 
 
 def address_of(scope: Scope) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,6 +21,21 @@ class Limits:
         self._monotonic = monotonic
         self._turn = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    def know(self, token: str) -> None:
+        """Keep that a token was good: who has it is counted as one client from now on."""
+        with self._turn:
+            self._known[_hash(token)] = None
+            self._known.move_to_end(_hash(token))
+            while len(self._known) > MOST_CLIENTS:
+                self._known.popitem(last=False)
+
+    def client_of(self, token: str, address: str) -> str:
+        """Who is counted: a token that was good, else an address, or made-up ones had no bound."""
+        known = _hash(token)
+        with self._turn:
+            return known if known in self._known else address
 
     def allows(self, client: str) -> bool:
         """Whether a client may make one more request now."""
@@ -32,3 +48,7 @@ class Limits:
             while len(self._buckets) > MOST_CLIENTS:
                 self._buckets.popitem(last=False)
         return allowed
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

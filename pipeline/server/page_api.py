@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from concurrent.futures import Future
 from fractions import Fraction
 from typing import Any
@@ -17,7 +17,7 @@ from avpipe.cloud.draft_codec import read_draft, write_draft
 from avpipe.edits.chinese import in_chinese
 from avpipe.errors import AvpipeError, RequestError
 from avpipe.montage.summary import summarise
-from avpipe.montage.values import Clip, Montage, TrackKind
+from avpipe.montage.values import ZERO, Clip, Montage, TrackKind
 from avpipe.server.answers import failed, succeeded, text_in
 from avpipe.server.endpoints import Asked, answering, file_form
 from avpipe.server.render_api import render_form
@@ -25,6 +25,8 @@ from avpipe.server.responding import speaks_chinese
 from avpipe.server.sessions import File
 
 FARTHEST_S = 86_400.0
+_NEAR = Fraction(1, 200)
+"""So near, in seconds, an end of a sound is at a cut of the picture."""
 _WAIT_S = 0.2
 """How long an answer waits for a result that is nearly there."""
 
@@ -34,17 +36,13 @@ def page_state(asked: Asked) -> Response:
     session = asked.session(asked.path("session"))
     files = asked.service.sessions.files(session.session_id)
     montage = read_draft(session.draft)
-    tracks = [
-        {"kind": track.kind.value, "clips": [_clip_form(clip) for clip in track.clips]}
-        for track in montage.tracks
-    ]
     renders = asked.service.renders.of_session(session.session_id)
     return succeeded(
         {
             "session_id": session.session_id,
             "version": session.version,
             "files": [file_form(asked, file) for file in files],
-            "tracks": tracks,
+            "tracks": _tracks_form(montage),
             "duration": float(montage.duration),
             "summary": _summary(montage, chinese=speaks_chinese(session)),
             "entries": jsonform.encode(entries_of(session.draft)),
@@ -52,9 +50,19 @@ def page_state(asked: Asked) -> Response:
             "undoable": bool(session.history),
             "draft": session.draft,
             "said": jsonform.encode(asked.service.sessions.said(session.session_id)),
-            "renders": [render_form(asked, render) for render in renders[-5:]],
+            "renders": [
+                {**render_form(asked, render), "tracks": _tracks_form(read_draft(render.draft))}
+                for render in renders[-5:]
+            ],
         }
     )
+
+
+def _tracks_form(montage: Montage) -> list[dict[str, Any]]:
+    return [
+        {"kind": track.kind.value, "clips": [_clip_form(clip) for clip in track.clips]}
+        for track in montage.tracks
+    ]
 
 
 def _summary(montage: Montage, *, chinese: bool) -> str:
@@ -122,23 +130,29 @@ def page_place(asked: Asked) -> Response:
     if not math.isfinite(shift_s) or abs(shift_s) > FARTHEST_S:
         raise RequestError(f"shift_s must be between -{FARTHEST_S:g} and {FARTHEST_S:g}")
     shift = Fraction(round(shift_s * 48_000), 48_000)
-    moved = moved_by(read_draft(session.draft), file.file_id, shift)
+    lengths = [sound.duration for sound in file.facts.audio if sound.duration is not None]
+    montage = read_draft(session.draft)
+    moved = moved_by(montage, file.file_id, shift, length=max(lengths, default=None))
     asked.service.sessions.set_draft(session, write_draft(moved))
     return page_state(asked)
 
 
-def moved_by(montage: Montage, source: str, shift: Fraction) -> Montage:
-    """The edit with all sounds of a file so much later; what comes before 0 is cut.
+def moved_by(montage: Montage, source: str, shift: Fraction, *, length: Fraction | None) -> Montage:
+    """The edit with all sounds of a file so much later; `length` is the file's, where it is known.
 
-    Raises RequestError where the file is not heard.
+    A sound that begins or ends where a picture does goes on doing so, as far as its file has sound:
+    the cuts stay where they are, and the film does not grow. Raises RequestError where the file is
+    not heard.
     """
+    pictures = [clip for track in montage.of(TrackKind.VIDEO) for clip in track.clips]
+    cuts = {ZERO, *(clip.start for clip in pictures), *(clip.end for clip in pictures)}
     tracks = tuple(
         dataclasses.replace(
             track,
             clips=tuple(
                 kept
                 for clip in track.clips
-                for kept in ([clip] if clip.source != source else _moved(clip, shift))
+                for kept in ([clip] if clip.source != source else _moved(clip, shift, cuts, length))
             ),
         )
         if track.kind is TrackKind.AUDIO
@@ -150,19 +164,25 @@ def moved_by(montage: Montage, source: str, shift: Fraction) -> Montage:
     return dataclasses.replace(montage, tracks=tracks)
 
 
-def _moved(clip: Clip, shift: Fraction) -> list[Clip]:
-    """A clip so much later. What a move before cut off at 0 comes back."""
-    start = clip.start + shift
-    source_in = clip.source_in
+def _moved(clip: Clip, shift: Fraction, cuts: Set[Fraction], length: Fraction | None) -> list[Clip]:
+    """A clip so much later, or nothing where none of it is left."""
     rate = clip.speed * clip.clock
-    if shift > 0 and clip.start == 0:
-        more = min(shift, source_in / rate)
-        (start, source_in) = (start - more, source_in - more * rate)
-    if start < 0:
-        (start, source_in) = (Fraction(0), source_in - start * rate)
-    if source_in >= clip.source_out:
+    first = clip.start + shift - clip.source_in / rate
+    """Where the file's own beginning would be heard."""
+    last = first + max(clip.source_out, length or ZERO) / rate
+    start = max(_held(clip.start, shift, cuts), first, ZERO)
+    end = min(_held(clip.end, shift, cuts), last)
+    if clip.end <= max(cuts) + _NEAR:
+        end = min(end, max(cuts))
+    if end <= start:
         return []
-    return [dataclasses.replace(clip, start=start, source_in=source_in)]
+    (source_in, source_out) = ((time - first) * rate for time in (start, end))
+    return [dataclasses.replace(clip, start=start, source_in=source_in, source_out=source_out)]
+
+
+def _held(time: Fraction, shift: Fraction, cuts: Set[Fraction]) -> Fraction:
+    """Where an end of a sound comes to be: at the cut at which it is, else it is moved."""
+    return next((cut for cut in cuts if abs(cut - time) <= _NEAR), time + shift)
 
 
 state_endpoint = answering(page_state)

@@ -114,11 +114,13 @@ def _answer(
         said = summarise(read_draft(session.draft))
         return in_chinese(said) if chinese else said
     balance = service.accounts.balance(user)
+    own = service.settings.server.edit_credits  # held for this question, and given back
+    (available, frozen) = (balance.available + own, balance.frozen - own)
     match action:
         case Action.CREDITS if chinese:
-            return f"还有 {balance.available} 个积分可用，另有 {balance.frozen} 个冻结。"
+            return f"还有 {available} 个积分可用，另有 {frozen} 个冻结。"
         case Action.CREDITS:
-            return f"You have {balance.available} credits; {balance.frozen} are reserved."
+            return f"Credits: {available} to spend, {frozen} reserved."
         case Action.EXPORT if chinese:
             return "时间线已就绪。按“导出”按钮得到文件。"
         case Action.EXPORT:

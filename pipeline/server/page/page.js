@@ -14,10 +14,12 @@ let before = null;
 const sounds = new Map();
 const alignments = new Map();
 
-const waves = new Waves(async (shift) => {
+const waves = new Waves((shift) => attempt(async () => {
   const pair = pairOf(state);
-  show(await post(`/api/page/${kept.session}/place`, { file: pair.audio.file_id, shift_s: shift }));
-});
+  show(await post(`/api/page/${kept.session}/place`,
+    { file: pair.audio.file_id, shift_s: shift / waves.place.pace }));
+  return true;
+}));
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -112,6 +114,9 @@ async function follow() {
 }
 
 function show(told) {
+  // An answer that was on its way while something newer came.
+  if (told.session_id !== kept.session) return;
+  if (told.session_id === state?.session_id && told.version < state.version) return;
   state = told;
   showFiles();
   const now = JSON.stringify([told.version, told.said.length, told.files.length, talking]);
@@ -150,21 +155,45 @@ function showFiles() {
   }
   list.replaceChildren(...rows);
   const pair = pairOf(state);
-  $("merge").hidden = !pair || Boolean(clipOf(pair.audio)) || talking > 0;
+  $("merge").hidden = !pair || isPlaced(pair.audio) || talking > 0;
 }
 
 /** The video and the recording that are compared. */
 function pairOf(told) {
   const video = told.files.find((file) => file.file_type === "video");
   const audios = told.files.filter((file) => file.file_type === "audio");
-  const audio = audios.find((file) => clipOf(file)) ?? audios[0];
+  const audio = audios.find(isPlaced) ?? audios[0];
   return video && audio ? { video, audio } : null;
 }
 
-/** The first clip of a sound on the timeline. */
-function clipOf(file) {
-  return state.tracks.filter((track) => track.kind === "audio").flatMap((track) => track.clips)
-    .find((clip) => clip.source === file.file_id);
+/** The clips of a file on the tracks of one kind. */
+function clipsOf(tracks, kind, file) {
+  return tracks.filter((track) => track.kind === kind).flatMap((track) => track.clips)
+    .filter((clip) => clip.source === file.file_id);
+}
+
+function isPlaced(audio) {
+  return clipsOf(state.tracks, "audio", audio).length > 0;
+}
+
+/** Which moment of its file a clip shows at a time of the timeline. */
+function momentOf(clip, at) {
+  return clip.source_in + (at - clip.start) * clip.clock;
+}
+
+/** Where the recording lies in the camera's own time, whatever was cut; null without it. */
+function placeOf({ video, audio }) {
+  const sounds = clipsOf(state.tracks, "audio", audio);
+  if (!sounds.length) return null;
+  const whole = { start: 0, end: Infinity, source_in: 0, clock: 1 };
+  const pictures = [...clipsOf(state.tracks, "video", video), whole];
+  const met = (sound) => pictures.find((one) => one.start < sound.end && sound.start < one.end);
+  const sound = sounds.find((one) => met(one) !== whole) ?? sounds[0];
+  const picture = met(sound);
+  const at = Math.max(sound.start, picture.start);
+  const clock = sound.clock / picture.clock;
+  const offset = momentOf(picture, at) - momentOf(sound, at) / clock;
+  return { offset_s: offset, clock, pace: picture.clock };
 }
 
 function showTracks() {
@@ -216,18 +245,24 @@ async function showSync() {
   if (!waves.camera) $("verdict").textContent = say.reading;
   const [camera, recorder] = await Promise.all([video, audio].map((file) =>
     once(sounds, file.file_id, `${here}/sound/${file.file_id}`)));
-  if (camera.status === "ready" && recorder.status === "ready") {
-    const clip = clipOf(audio);
-    const place = clip
-      ? { offset_s: clip.start - clip.source_in / clip.clock, clock: clip.clock }
-      : { offset_s: 0, clock: 1 };
-    waves.show(camera, recorder, place);
-  }
-  for (const button of document.querySelectorAll("[data-nudge]")) button.disabled = !clipOf(audio);
+  const place = placeOf(pair);
+  waves.movable = Boolean(place);
+  $("lane").setAttribute("aria-disabled", String(!place));
+  for (const part of document.querySelectorAll("[data-nudge]")) part.disabled = !place;
+  $("nudge-hint").hidden = !place;
+  const draw = (where) => {
+    if (camera.status === "ready" && recorder.status === "ready") waves.show(camera, recorder, where);
+  };
+  if (place) draw(place);
   const key = `${video.file_id} ${audio.file_id}`;
   if (!alignments.has(key)) $("verdict").textContent = say.comparing;
   const found = await once(alignments, key,
     `${here}/alignment?video=${video.file_id}&audio=${audio.file_id}`);
+  if (!placeOf(pair)) {
+    const matched = found.verdict === "matched";
+    draw({ offset_s: matched ? found.offset_s : 0, pace: 1,
+      clock: matched ? 1 + found.drift_ppm / 1e6 : 1 });
+  }
   const verdicts = {
     matched: () => say.matched(oneDecimal(found.offset_s * 1000), oneDecimal(found.drift_ppm),
       Math.min(99.9, Math.round(found.confidence * 1000) / 10)),
@@ -263,6 +298,7 @@ function showRender() {
 }
 
 async function send(files) {
+  if (!state) return;
   for (const file of files) {
     const one = { name: file.name, done: 0 };
     sending.set(one, one);
@@ -278,39 +314,54 @@ async function send(files) {
   }
 }
 
+/** Say a sentence; gives whether it was taken. */
 async function speak(text) {
+  await waves.settle();
   talking += 1;
   show(state);
-  await attempt(async () => {
-    for await (const event of message(kept.session, text)) {
-      if (event.type !== "heartbeat") asking?.();
+  return attempt(async () => {
+    try {
+      for await (const event of message(kept.session, text)) {
+        if (event.type !== "heartbeat") asking?.();
+      }
+    } finally {
+      talking -= 1;
+      await refresh();
     }
+    return true;
   });
-  talking -= 1;
-  await attempt(refresh);
 }
 
 async function hearBefore() {
   const video = state.files.find((file) => file.file_type === "video");
   const sound = await once(sounds, video.file_id,
     `/api/page/${kept.session}/sound/${video.file_id}`);
-  if (sound.status !== "ready") return;
-  before ??= new Audio();
-  before.src = sound.url;
-  before.startS = sound.start_s;
+  if (sound.status === "ready") {
+    before ??= new Audio();
+    if (before.src !== sound.url) before.src = sound.url;
+    before.startS = sound.start_s;
+    before.video = video;
+  }
   followFilm();
 }
 
-/** Keep the camera's own sound beside the picture. */
+/** Keep the camera's own sound beside the picture, as that was cut when the film was made. */
 function followFilm() {
   const film = $("video");
   const isBefore = document.querySelector("[name=heard]:checked").value === "before";
   film.muted = isBefore;
   if (!before) return;
-  const at = film.currentTime - before.startS;
+  const made = state.renders.find((one) => one.taskId === film.dataset.id);
+  const clip = clipsOf(made?.tracks ?? [], "video", before.video)
+    .find((one) => one.start <= film.currentTime && film.currentTime < one.end);
+  if (!isBefore || film.paused || !clip) {
+    before.pause();
+    return;
+  }
+  const at = momentOf(clip, film.currentTime) - before.startS;
+  before.playbackRate = Math.min(Math.max(clip.clock, 0.25), 4);
   if (Math.abs(before.currentTime - at) > 0.15 && at >= 0) before.currentTime = at;
-  if (isBefore && !film.paused) void before.play().catch(() => {});
-  else before.pause();
+  void before.play().catch(() => {});
 }
 
 function listen() {
@@ -344,10 +395,11 @@ function listen() {
     const text = $("sentence").value.trim();
     if (!text) return;
     $("sentence").value = "";
-    void speak(text);
+    void speak(text).then((taken) => { if (!taken) $("sentence").value ||= text; });
   });
   $("render").addEventListener("click", () => attempt(async () => {
     $("render").disabled = true;
+    await waves.settle();
     await post("/api/render/proxy/lambda", {
       id: `render_${Date.now()}_${Math.floor(Math.random() * 1e9)}`, sessionId: kept.session,
       draft: state.draft, output: { format: "mp4", quality: "high" },
@@ -359,7 +411,10 @@ function listen() {
     await post(`/api/render/proxy/lambda/${state.renders.at(-1).taskId}/cancel`);
     await refresh();
   }));
-  $("new").addEventListener("click", () => attempt(makeSession));
+  $("new").addEventListener("click", () => attempt(async () => {
+    await waves.settle();
+    await makeSession();
+  }));
   $("signin-form").addEventListener("submit", (event) => {
     event.preventDefault();
     kept.token = $("token").value.trim();

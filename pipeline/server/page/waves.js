@@ -12,7 +12,10 @@ export function oneDecimal(value) {
 }
 
 export class Waves {
-  /** `moved(shift_s)` is told how far the user has moved the recording, once it rests. */
+  /** `moved(shift_s)` is told how far the user has moved the recording, once it rests.
+
+      It gives whether that was taken.
+   */
   constructor(moved) {
     this.lane = document.getElementById("lane");
     this.canvas = document.getElementById("waves");
@@ -22,8 +25,11 @@ export class Waves {
     this.moved = moved;
     this.shownS = 30;
     this.cursorS = 0;
-    this.shift = 0;
+    this.movable = false;
+    this.shift = 0; // moved, and not told
+    this.sent = 0; // told, and not answered
     this.waiting = null;
+    this.telling = null;
     this.playing = null;
     this.take = 0;
     this.listen();
@@ -40,10 +46,7 @@ export class Waves {
       this.shownS = Math.min(30, this.lengthS());
       this.buffers = null;
     }
-    if (this.waiting === null && !this.dragging) {
-      this.shift = 0;
-      this.place = place;
-    }
+    if (changed || (!this.shift && !this.sent && !this.dragging)) this.place = place;
     this.draw();
   }
 
@@ -52,7 +55,7 @@ export class Waves {
     return Math.max(camera, 1);
   }
 
-  offset() { return this.place.offset_s + this.shift; }
+  offset() { return this.place.offset_s + this.sent + this.shift; }
 
   listen() {
     for (const button of document.querySelectorAll("[data-nudge]")) {
@@ -69,21 +72,21 @@ export class Waves {
       }
     });
     this.lane.addEventListener("pointerdown", (event) => {
-      if (!this.place) return;
-      this.dragging = { x: event.clientX, shift: this.shift };
+      if (!this.place || !this.movable) return;
+      this.dragging = { x: event.clientX, offset: this.offset() };
       this.lane.setPointerCapture(event.pointerId);
     });
     this.lane.addEventListener("pointermove", (event) => {
       if (!this.dragging) return;
       const perS = this.lane.clientWidth / this.shownS;
-      this.shift = this.dragging.shift + (event.clientX - this.dragging.x) / perS;
+      const offset = this.dragging.offset + (event.clientX - this.dragging.x) / perS;
+      this.shift = offset - this.place.offset_s - this.sent;
       this.draw();
     });
     const drop = () => {
       if (!this.dragging) return;
-      const before = this.dragging.shift;
       this.dragging = null;
-      if (this.shift !== before) this.rest();
+      if (this.shift) this.rest();
     };
     this.lane.addEventListener("pointerup", drop);
     this.lane.addEventListener("pointercancel", drop);
@@ -105,7 +108,7 @@ export class Waves {
   }
 
   nudge(byS) {
-    if (!this.place) return;
+    if (!this.place || !this.movable) return;
     this.shift = Math.round((this.shift + byS) * 1e6) / 1e6;
     this.draw();
     this.rest();
@@ -115,17 +118,25 @@ export class Waves {
   rest() {
     if (this.playing) this.play();
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(async () => {
-      const shift = this.shift;
-      try {
-        await this.moved(shift);
-        this.place = { ...this.place, offset_s: this.place.offset_s + shift };
-        this.shift -= shift;
-      } finally {
-        this.waiting = null;
-        this.draw();
-      }
-    }, 500);
+    this.waiting = setTimeout(() => this.settle(), 500);
+  }
+
+  /** Tell now what was moved; done when that is answered. */
+  async settle() {
+    clearTimeout(this.waiting);
+    while (this.telling) await this.telling; // one after the other
+    if (!this.shift) return;
+    [this.sent, this.shift] = [this.shift, 0];
+    this.telling = this.tell();
+    await this.telling;
+  }
+
+  async tell() {
+    const taken = await this.moved(this.sent);
+    if (taken) this.place = { ...this.place, offset_s: this.place.offset_s + this.sent };
+    this.sent = 0;
+    this.telling = null;
+    this.draw();
   }
 
   draw() {
