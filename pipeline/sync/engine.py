@@ -20,10 +20,10 @@ from avpipe.sync.rivals import (
     explained,
     steady_lag,
 )
-from avpipe.sync.search import Searched, block_seconds
+from avpipe.sync.search import Searched, block_seconds, pool_for, spread
 from avpipe.sync.survey import Part, Survey, Take, survey
-from avpipe.sync.sweep import swept_lines
-from avpipe.sync.verdict import Evidence, confidence, judge
+from avpipe.sync.sweep import LONGEST_S, swept_lines
+from avpipe.sync.verdict import CLEAR_MARGIN, FAR_SHARE, Evidence, confidence, judge
 from avpipe.sync.windows import Map, Memo, Samples
 
 ReadChannel = Callable[[int, float, float], Samples]
@@ -46,9 +46,12 @@ _STRONG = 12.0
 _OWN_S = 0.1
 _RIVAL_HEIGHT = 6.5
 _MOST_RIVALS, _MORE_RIVALS = 5, 3
-"""The highest, and of the others those that explain the most."""
+"""The highest, and of the others those that explain the most of each second."""
+_MOST_ROUNDS, _BEHIND = 3, -2.0
+"""How often the best place is changed for a rival, and how far behind one it has to be."""
 _ALIKE = 0.6
-_MOST_PERIODS = 10
+_MOST_PERIODS, _FEW_PERIODS = 40, 10
+"""To either side, of short recordings and of those that are not."""
 _SURVEYED = 4
 _CLOSE = 0.5
 _BROKEN_SCORE = 10.0
@@ -58,8 +61,9 @@ _BROKEN_REACH_S = 3.0
 _FEW_BLOCKS, _MOST_BLOCKS = 16, 400
 _OTHER_BLOCKS = 32
 """At a rate that is no clock's: of hours all blocks at all rates would take minutes."""
+_DAY_S = 4 * 3600.0
+"""From here on the channels but the first are searched quickly."""
 _CLEAR_SCORE, _CLEAR_LEAD = 60.0, 0.3
-_CANDIDATE_MARGIN = 4.0
 _RESIDUALS = 200
 
 
@@ -146,8 +150,9 @@ def align(camera: Source, recorder: Source) -> Found:
     first: Take | None = None
     best: tuple[Take, tuple[int, int], list[Place]] | None = None
     for take, pair in _takes(camera, recorder):
+        quick = first is not None and max(camera.duration_s, recorder.duration_s) > _DAY_S
         first = first or take
-        places = find_places(take)
+        places = find_places(take, quick=quick)
         if places and (best is None or places[0].height > best[2][0].height):
             best = take, pair, places
         if best is not None and best[2][0].height >= _STRONG:
@@ -199,11 +204,14 @@ def _take(camera: Source, recorder: Source, pair: tuple[int, int]) -> Take:
     )
 
 
-def find_places(take: Take) -> list[Place]:
-    """Search coarsely, then look at the best lines with the fine windows; the best first."""
+def find_places(take: Take, *, quick: bool = False) -> list[Place]:
+    """Search coarsely, then look at the best lines with the fine windows; the best first.
+
+    `quick` is for another channel of what lasts a day: less of it, and at the rate that it tells.
+    """
     places: list[Place] = []
-    for rate in _RATES:
-        lines = _coarse_lines(take, rate)
+    for rate in _RATES[:1] if quick else _RATES:
+        lines = _coarse_lines(take, rate, _OTHER_BLOCKS if quick else _MOST_BLOCKS)
         if rate != 1.0:
             lines = [line for line in lines[:_OTHER_LINES] if line.score > _RATE_SCORE]
         places += _looked_at(take, lines, rate)
@@ -213,7 +221,7 @@ def find_places(take: Take) -> list[Place]:
         if places and places[0].height >= _STRONG:
             break
     else:
-        places += _wild(take)
+        places += [] if quick else _wild(take)
         places.sort(key=lambda place: -place.height)
     return sorted([*places, *_repeats(take, places)], key=lambda place: -place.height)
 
@@ -241,7 +249,8 @@ def _swept(take: Take) -> list[Place]:
 def _wild(take: Take) -> list[Place]:
     """Look for a drift that no clock has, in two minutes from the middle of the camera's sound."""
     middle = take.ours.duration_s / 2
-    searched = Searched(take.theirs, block_s=_WILD_BLOCK_S)
+    pool = pool_for(take.ours, take.theirs)
+    searched = Searched(take.theirs, block_s=_WILD_BLOCK_S, pool=pool)
     blocks = searched.blocks_of(take.ours)
     blocks = blocks[np.abs((blocks + 0.5) * _WILD_BLOCK_S - middle) < _WILD_S / 2]
     if blocks.size < 2:
@@ -274,7 +283,9 @@ def _repeats(take: Take, places: Sequence[Place]) -> list[Place]:
     if steps.size == 0 or steps.min() < 2 * _OWN_S:
         return []
     found = []
-    for number in range(-_MOST_PERIODS, _MOST_PERIODS + 1):
+    longest = max(take.ours.duration_s, take.theirs.duration_s)
+    most = _MOST_PERIODS if longest <= LONGEST_S else _FEW_PERIODS
+    for number in range(-most, most + 1):
         shift = number * float(steps.min())
         if number == 0 or min(abs(shift - lag) for lag in lags) < _OWN_S:
             continue
@@ -289,31 +300,21 @@ def _repeats(take: Take, places: Sequence[Place]) -> list[Place]:
     return found
 
 
-def _coarse_lines(take: Take, rate: float) -> Sequence[Line]:
+def _coarse_lines(take: Take, rate: float, most: int) -> Sequence[Line]:
     """Give the best coarse lines at a rate: from a few blocks where these are clear, else all."""
-    longest = max(take.ours.duration_s, take.theirs.duration_s)
-    pool = 1 if longest < 1200 else (2 if longest < 4 * 3600 else 4)
+    pool = pool_for(take.ours, take.theirs)
     block_s = block_seconds(take.ours, take.theirs)
     searched = Searched(take.theirs, block_s=block_s, pool=pool, rate=rate)
     blocks = searched.blocks_of(take.ours)
     if blocks.size > 1.5 * _FEW_BLOCKS:
-        lines = find_lines(searched.find(take.ours, _spread(blocks, _FEW_BLOCKS)), _LINES)
+        lines = find_lines(searched.find(take.ours, spread(blocks, _FEW_BLOCKS)), _LINES)
         next_best = lines[1].score if len(lines) > 1 else 0.0
         if lines and lines[0].score > max(_CLEAR_SCORE, next_best / _CLEAR_LEAD):
             return lines
     if blocks.size == 0:
         return ()
-    most = _MOST_BLOCKS if rate == 1.0 else _OTHER_BLOCKS
-    return find_lines(searched.find(take.ours, _spread(blocks, most)), _LINES)
-
-
-def _spread(
-    blocks: np.ndarray[tuple[int], np.dtype[np.intp]], most: int
-) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """At most so many of the blocks, evenly spread."""
-    if blocks.size <= most:
-        return blocks
-    return blocks[np.linspace(0, blocks.size - 1, most).astype(np.intp)]
+    most = most if rate == 1.0 else min(most, _OTHER_BLOCKS)
+    return find_lines(searched.find(take.ours, spread(blocks, most)), _LINES)
 
 
 def _looked_at(take: Take, lines: Sequence[Line], rate: float) -> list[Place]:
@@ -367,11 +368,19 @@ def _broken(
 
 def conclude(take: Take, pair: tuple[int, int], places: Sequence[Place]) -> Found:
     """Fit the best place exactly, in pieces where it must be, and say what it is worth."""
-    best, found = _surveyed(take, places)
+    strength = _Strength(take)
+    best, found = _surveyed(strength, places)
     if not found.parts:
         return _nothing(Doubt.UNRELATED)
-    main = max(found.parts, key=lambda part: part.end_s - part.begin_s)
-    contests = _contests(take, places, main, found.parts)
+    main = _longest(found)
+    contests = _contests(strength, places, main, found.parts)
+    for _ in range(_MOST_ROUNDS):
+        rival = _winner(take, contests)
+        if rival is None:
+            break
+        best, found = rival
+        main = _longest(found)
+        contests = _contests(strength, places, main, found.parts)
     near, near_share = close_contest(take, main.fine, (main.begin_s, main.end_s))
     evidence = _evidence(best, main, found, [c for _, c in contests], (near, near_share))
     verdict, reason = judge(evidence)
@@ -396,35 +405,70 @@ def conclude(take: Take, pair: tuple[int, int], places: Sequence[Place]) -> Foun
     )
 
 
-def _surveyed(take: Take, places: Sequence[Place]) -> tuple[Place, Survey]:
+class _Strength:
+    """How much places explain of what they let both have; each is measured once, if at all."""
+
+    def __init__(self, take: Take) -> None:
+        self.take = take
+        self._known: dict[Place, tuple[float, float]] = {}
+
+    def of_each_second(self, place: Place) -> float:
+        """The mean support of the place's windows."""
+        return self._measured(place)[0]
+
+    def of_all(self, place: Place) -> float:
+        """The same times the seconds."""
+        (mean, length_s) = self._measured(place)
+        return mean * length_s
+
+    def _measured(self, place: Place) -> tuple[float, float]:
+        if place not in self._known:
+            (begin, end) = place.ends or self.take.overlap(place.stack.line)
+            mean = explained(self.take, place.stack, (begin, end)) if end > begin else 0.0
+            self._known[place] = mean, max(end - begin, 0.0)
+        return self._known[place]
+
+
+def _surveyed(strength: _Strength, places: Sequence[Place]) -> tuple[Place, Survey]:
     """Survey the best place, and those near it in height; give the one that explains the most."""
     best: tuple[Place, Survey] | None = None
     least = max(_CLOSE * places[0].height, _RIVAL_HEIGHT)
     near = [place for place in places if place is places[0] or place.height >= least]
     if len(near) > _SURVEYED:
-        near.sort(key=lambda place: -_explained(take, place))
+        near.sort(key=lambda place: -strength.of_all(place))
     for place in near[:_SURVEYED]:
-        found = survey(
-            replace(take, rate=place.rate),
-            place.read,
-            place.stack,
-            place.coarse.slope_error,
-            place.ends,
-        )
+        found = _survey(strength.take, place)
         if best is None or found.weight > best[1].weight:
             best = place, found
     assert best is not None
     return best
 
 
-def _explained(take: Take, place: Place) -> float:
-    """How much the place explains of all that it lets both have."""
-    begin, end = place.ends or take.overlap(place.stack.line)
-    return explained(take, place.stack, (begin, end)) if end > begin else 0.0
+def _survey(take: Take, place: Place) -> Survey:
+    """All that was found along a place's line."""
+    own = replace(take, rate=place.rate)
+    return survey(own, place.read, place.stack, place.coarse.slope_error, place.ends)
+
+
+def _longest(found: Survey) -> Part:
+    return max(found.parts, key=lambda part: part.end_s - part.begin_s)
+
+
+def _winner(take: Take, contests: Sequence[tuple[Place, Contest]]) -> tuple[Place, Survey] | None:
+    """The rival that is ahead of the best place at the same moments, if there is one.
+
+    Of a song that repeats itself a wrong place may explain more in all, where more of both
+    recordings overlaps there.
+    """
+    place, rival = min(contests, key=lambda one: one[1].margin, default=(None, WALKOVER))
+    if place is None or rival.margin > _BEHIND:
+        return None
+    found = _survey(take, place)
+    return (place, found) if found.parts else None
 
 
 def _contests(
-    take: Take, places: Sequence[Place], main: Part, parts: Sequence[Part]
+    strength: _Strength, places: Sequence[Place], main: Part, parts: Sequence[Part]
 ) -> list[tuple[Place, Contest]]:
     """Compare the best place with the others that show anything; a piece is no rival."""
     rivals = [
@@ -433,9 +477,9 @@ def _contests(
         if place.height > _RIVAL_HEIGHT
         and not any(_is_on(part, place.stack.line) for part in parts)
     ]
-    beyond = sorted(rivals[_MOST_RIVALS:], key=lambda place: -_explained(take, place))
+    beyond = sorted(rivals[_MOST_RIVALS:], key=lambda place: -strength.of_each_second(place))
     return [
-        (place, contest(take, main, place.read, place.stack))
+        (place, contest(strength.take, main, place.read, place.stack))
         for place in (*rivals[:_MOST_RIVALS], *beyond[:_MORE_RIVALS])
     ]
 
@@ -465,7 +509,9 @@ def _evidence(
         near_share=near[1],
         near_margin=near[0].margin,
         far_share=max((c.share for c in contests), default=0.0),
-        far_margin=min((c.margin for c in contests), default=WALKOVER.margin),
+        far_margin=min(
+            (c.margin for c in contests if c.share > FAR_SHARE), default=WALKOVER.margin
+        ),
         overlap_s=overlap,
         lost_share=found.lost_s / max(overlap, 1e-6),
         known_clock=_known_clock(fine.line.slope),
@@ -515,7 +561,7 @@ def _candidates(
             confidence=sure * weight,
         )
         for (place, rival), weight in zip(contests, weights, strict=False)
-        if rival.margin < _CANDIDATE_MARGIN
+        if rival.margin < CLEAR_MARGIN
     )
 
 
