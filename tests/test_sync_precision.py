@@ -69,6 +69,18 @@ def test_two_thirds_of_the_errors_are_within_one_sigma() -> None:
     assert 0.54 < inside / count < 0.82
 
 
+def test_windows_of_a_fraction_of_a_sample_are_read_where_they_say() -> None:
+    sound = noise(12.0, 5)
+    stack = Stack(line=_STILL, height=20.0, rival=0.1, inverted=False)
+    recorder = reads(source(heard(sound, 6)))
+    camera = reads(source(heard(sound, 7)))
+    for length_s in (0.5 + 0.48 / FINE_RATE, 0.5 - 0.48 / FINE_RATE):
+        pairs = read_pairs(camera, recorder, _STILL, [2.0, 4.0, 6.0, 8.0, 10.0], length_s, 0.08)
+        fine = refine(pairs, stack)
+        assert fine is not None
+        assert fine.line.recorder_time(fine.middle_s) == pytest.approx(fine.middle_s, abs=1e-6)
+
+
 def test_a_line_that_holds_in_less_than_half_is_found_with_the_rest() -> None:
     sound = noise(260.0, 3)
     camera, recorder = source(heard(sound, 4, 5.0)), source(heard(without(sound, 125, 0.25), 5))
