@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from test_sync import halved, heard, source
 
 from avpipe.media import Verdict
-from avpipe.sync.engine import Source, align, conclude, find_places, offset_of
+from avpipe.sync.engine import Source, align, conclude, offset_of
 from avpipe.sync.features import Features, extract
 from avpipe.sync.fine import Stack, plan_windows, refine
 from avpipe.sync.joints import find_joint
 from avpipe.sync.pieces import Span
-from avpipe.sync.survey import Take, survey
+from avpipe.sync.places import find_places
+from avpipe.sync.survey import survey
+from avpipe.sync.take import Take
 from avpipe.sync.windows import FINE_RATE, Map, Memo, Read, read_pairs
 
 Samples = NDArray[np.float32]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from avpipe.sync.fine import REACH_S, Fine, Stack, plan_windows, refine, supports
 from avpipe.sync.middle import median
-from avpipe.sync.survey import Part, Take
+from avpipe.sync.take import Part, Take
 from avpipe.sync.windows import FINE_RATE, Map, correlations, cross_spectra, read_pairs
 
 Doubles = NDArray[np.float64]
