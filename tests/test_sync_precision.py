@@ -152,3 +152,14 @@ def test_of_many_places_that_stand_as_high_the_one_that_explains_the_most_is_tak
     found = conclude(take, (0, 0), last)
     assert found.offset_s == pytest.approx(2.0, abs=1e-5)
     assert found.candidates == ()
+
+
+def test_a_place_that_more_of_both_would_fit_does_not_beat_the_one_that_fits_better() -> None:
+    loudness = np.repeat(np.random.default_rng(2).random(6) ** 2 + 0.05, FINE_RATE // 3)
+    bar = noise(loudness.size / FINE_RATE, 2) * loudness
+    song = np.tile(bar, 12) + 0.02 * np.random.default_rng(4).standard_normal(12 * bar.size)
+    camera = source(in_a_room(song[: FINE_RATE * 16].astype(np.float32), 52, 0.0))
+    recorder = source(in_a_room(song[FINE_RATE * 9 :].astype(np.float32), 72, -10.0))
+    found = align(camera, recorder)
+    assert (found.verdict, found.candidates) == (Verdict.MATCHED, ())
+    assert found.offset_s == pytest.approx(9.0, abs=1e-5)
