@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from test_sync import halved, heard, source
 
 from avpipe.media import Verdict
-from avpipe.sync.engine import Source, align, conclude, find_places, offset_of
+from avpipe.sync.engine import Source, align, conclude, offset_of
 from avpipe.sync.features import Features, extract
 from avpipe.sync.fine import Stack, plan_windows, refine
 from avpipe.sync.joints import find_joint
 from avpipe.sync.pieces import Span
-from avpipe.sync.survey import Take, survey
+from avpipe.sync.places import find_places
+from avpipe.sync.survey import survey
+from avpipe.sync.take import Take
 from avpipe.sync.windows import FINE_RATE, Map, Memo, Read, read_pairs
 
 Samples = NDArray[np.float32]
@@ -67,6 +69,18 @@ def test_two_thirds_of_the_errors_are_within_one_sigma() -> None:
         error = fine.line.recorder_time(fine.middle_s) - fine.middle_s
         inside += abs(error) < fine.lag_error_s
     assert 0.54 < inside / count < 0.82
+
+
+def test_windows_of_a_fraction_of_a_sample_are_read_where_they_say() -> None:
+    sound = noise(12.0, 5)
+    stack = Stack(line=_STILL, height=20.0, rival=0.1, inverted=False)
+    recorder = reads(source(heard(sound, 6)))
+    camera = reads(source(heard(sound, 7)))
+    for length_s in (0.5 + 0.48 / FINE_RATE, 0.5 - 0.48 / FINE_RATE):
+        pairs = read_pairs(camera, recorder, _STILL, [2.0, 4.0, 6.0, 8.0, 10.0], length_s, 0.08)
+        fine = refine(pairs, stack)
+        assert fine is not None
+        assert fine.line.recorder_time(fine.middle_s) == pytest.approx(fine.middle_s, abs=1e-6)
 
 
 def test_a_line_that_holds_in_less_than_half_is_found_with_the_rest() -> None:
@@ -138,3 +152,14 @@ def test_of_many_places_that_stand_as_high_the_one_that_explains_the_most_is_tak
     found = conclude(take, (0, 0), last)
     assert found.offset_s == pytest.approx(2.0, abs=1e-5)
     assert found.candidates == ()
+
+
+def test_a_place_that_more_of_both_would_fit_does_not_beat_the_one_that_fits_better() -> None:
+    loudness = np.repeat(np.random.default_rng(2).random(6) ** 2 + 0.05, FINE_RATE // 3)
+    bar = noise(loudness.size / FINE_RATE, 2) * loudness
+    song = np.tile(bar, 12) + 0.02 * np.random.default_rng(4).standard_normal(12 * bar.size)
+    camera = source(in_a_room(song[: FINE_RATE * 16].astype(np.float32), 52, 0.0))
+    recorder = source(in_a_room(song[FINE_RATE * 9 :].astype(np.float32), 72, -10.0))
+    found = align(camera, recorder)
+    assert (found.verdict, found.candidates) == (Verdict.MATCHED, ())
+    assert found.offset_s == pytest.approx(9.0, abs=1e-5)

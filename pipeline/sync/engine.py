@@ -8,58 +8,23 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from avpipe.media import Candidate, Doubt, Piece, Verdict
-from avpipe.sync.consensus import MAX_SLOPE, Line, find_lines
+from avpipe.sync.consensus import MAX_SLOPE
 from avpipe.sync.features import Features
-from avpipe.sync.fine import Fine, Stack, scan
-from avpipe.sync.pieces import region_lines
-from avpipe.sync.rivals import (
-    WALKOVER,
-    Contest,
-    close_contest,
-    contest,
-    explained,
-    steady_lag,
-)
-from avpipe.sync.search import Searched, block_seconds
-from avpipe.sync.survey import Part, Survey, Take, survey
-from avpipe.sync.sweep import swept_lines
-from avpipe.sync.verdict import Evidence, confidence, judge
+from avpipe.sync.fine import Fine
+from avpipe.sync.places import RATES, STRONG, Place, find_places
+from avpipe.sync.rivals import WALKOVER, Contest, close_contest, steady_lag
+from avpipe.sync.take import Part, Take
+from avpipe.sync.tournament import Best, play_off
+from avpipe.sync.verdict import CLEAR_MARGIN, FAR_SHARE, Evidence, confidence, judge
 from avpipe.sync.windows import Map, Memo, Samples
 
 ReadChannel = Callable[[int, float, float], Samples]
 """(channel, start_s, duration_s) -> mono at FINE_RATE, zeros outside."""
 
-_NTSC = 1.001
-_RATES = (
-    *(1.0, _NTSC, 1 / _NTSC, 24 / 25, 25 / 24, 44.1 / 48, 48 / 44.1),
-    *(24 / 25 / _NTSC, 25 / 24 * _NTSC),
-)
-"""Seconds of the recorder to one of the camera: as they are, and as files are mislabelled."""
-_RATE_SCORE = 4.0
-_WILD_SLOPE, _WILD_S, _WILD_BLOCK_S, _WILD_SCORE = 0.012, 120.0, 5.0, 12.0
 _RATE_CLOCK = 150e-6
-_LINES = 12
-_OTHER_LINES = 4
-_WORTH_A_LOOK = 0.3
 _LEAST_ACTIVE_S = 0.5
-_STRONG = 12.0
-_OWN_S = 0.1
-_RIVAL_HEIGHT = 6.5
-_MOST_RIVALS, _MORE_RIVALS = 5, 3
-"""The highest, and of the others those that explain the most."""
-_ALIKE = 0.6
-_MOST_PERIODS = 10
-_SURVEYED = 4
-_CLOSE = 0.5
-_BROKEN_SCORE = 10.0
-_PART_SLOPE_ERROR = 170e-6
-_LEAST_PART_S = 5.0
-_BROKEN_REACH_S = 3.0
-_FEW_BLOCKS, _MOST_BLOCKS = 16, 400
-_OTHER_BLOCKS = 32
-"""At a rate that is no clock's: of hours all blocks at all rates would take minutes."""
-_CLEAR_SCORE, _CLEAR_LEAD = 60.0, 0.3
-_CANDIDATE_MARGIN = 4.0
+_DAY_S = 4 * 3600.0
+"""From here on the channels but the first are searched quickly."""
 _RESIDUALS = 200
 
 
@@ -118,24 +83,6 @@ class Found:
     """At most 200, in the order of time."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """One coarse line and what the fine windows say of it."""
-
-    coarse: Line
-    read: Map
-    """The line that the windows were read by."""
-    stack: Stack
-    rate: float
-    ends: tuple[float, float] | None = None
-    """The stretch of the camera's time that was looked at; None for all that both have."""
-
-    @property
-    def height(self) -> float:
-        """Of the stack."""
-        return self.stack.height
-
-
 def offset_of(line: Map) -> float:
     """Where the recorder's first sample belongs on the camera's time line."""
     return -line.lag_s / (1 + line.slope)
@@ -146,11 +93,12 @@ def align(camera: Source, recorder: Source) -> Found:
     first: Take | None = None
     best: tuple[Take, tuple[int, int], list[Place]] | None = None
     for take, pair in _takes(camera, recorder):
+        quick = first is not None and max(camera.duration_s, recorder.duration_s) > _DAY_S
         first = first or take
-        places = find_places(take)
+        places = find_places(take, quick=quick)
         if places and (best is None or places[0].height > best[2][0].height):
             best = take, pair, places
-        if best is not None and best[2][0].height >= _STRONG:
+        if best is not None and best[2][0].height >= STRONG:
             break
     if first is None:
         short = min(camera.duration_s, recorder.duration_s) < 2 * _LEAST_ACTIVE_S
@@ -199,181 +147,14 @@ def _take(camera: Source, recorder: Source, pair: tuple[int, int]) -> Take:
     )
 
 
-def find_places(take: Take) -> list[Place]:
-    """Search coarsely, then look at the best lines with the fine windows; the best first."""
-    places: list[Place] = []
-    for rate in _RATES:
-        lines = _coarse_lines(take, rate)
-        if rate != 1.0:
-            lines = [line for line in lines[:_OTHER_LINES] if line.score > _RATE_SCORE]
-        places += _looked_at(take, lines, rate)
-        if rate == 1.0 and max((place.height for place in places), default=0.0) < _STRONG:
-            places += _swept(take)
-        places.sort(key=lambda place: -place.height)
-        if places and places[0].height >= _STRONG:
-            break
-    else:
-        places += _wild(take)
-        places.sort(key=lambda place: -place.height)
-    return sorted([*places, *_repeats(take, places)], key=lambda place: -place.height)
-
-
-def _swept(take: Take) -> list[Place]:
-    """Look where the samples of a short pair fit, whatever the features say."""
-    places = []
-    for line in swept_lines(take):
-        ends = take.overlap(line)
-        if ends[1] - ends[0] < _LEAST_PART_S:
-            continue
-        stack = _scanned(take, line, MAX_SLOPE / 3, ends)
-        if stack is not None:
-            coarse = Line(
-                lag_s=line.lag_s,
-                slope=line.slope,
-                score=0.0,
-                blocks=0,
-                slope_error=MAX_SLOPE / 3,
-            )
-            places.append(Place(coarse=coarse, read=line, stack=stack, rate=1.0))
-    return places
-
-
-def _wild(take: Take) -> list[Place]:
-    """Look for a drift that no clock has, in two minutes from the middle of the camera's sound."""
-    middle = take.ours.duration_s / 2
-    searched = Searched(take.theirs, block_s=_WILD_BLOCK_S)
-    blocks = searched.blocks_of(take.ours)
-    blocks = blocks[np.abs((blocks + 0.5) * _WILD_BLOCK_S - middle) < _WILD_S / 2]
-    if blocks.size < 2:
-        return []
-    lines = find_lines(searched.find(take.ours, blocks), 1, _WILD_SLOPE)
-    if not lines or lines[0].score < _WILD_SCORE or abs(lines[0].slope) < MAX_SLOPE / 2:
-        return []
-    line = Map(lag_s=lines[0].lag_s, slope=lines[0].slope)
-    begin, end = take.overlap(line)
-    ends = max(begin, middle - _WILD_S / 2), min(end, middle + _WILD_S / 2)
-    if ends[1] - ends[0] < _LEAST_PART_S:
-        return []
-    stack = _scanned(take, line, lines[0].slope_error, ends)
-    if stack is None:
-        return []
-    return [Place(coarse=lines[0], read=line, stack=stack, rate=1.0, ends=ends)]
-
-
-def _repeats(take: Take, places: Sequence[Place]) -> list[Place]:
-    """Look where a sound that repeats itself would fit as well: whole periods from the best."""
-    alike = [place for place in places if place.height > _ALIKE * places[0].height]
-    if len(alike) < 3 or alike[0].height < _RIVAL_HEIGHT:
-        return []
-    best = alike[0].stack.line
-    begin, end = take.overlap(best)
-    middle = (begin + end) / 2
-    lags = [place.stack.line.recorder_time(middle) - best.recorder_time(middle) for place in alike]
-    steps = np.diff(np.sort(lags))
-    steps = steps[steps > _OWN_S]
-    if steps.size == 0 or steps.min() < 2 * _OWN_S:
-        return []
-    found = []
-    for number in range(-_MOST_PERIODS, _MOST_PERIODS + 1):
-        shift = number * float(steps.min())
-        if number == 0 or min(abs(shift - lag) for lag in lags) < _OWN_S:
-            continue
-        line = replace(best, lag_s=best.lag_s + shift)
-        ends = take.overlap(line)
-        if ends[1] - ends[0] < _LEAST_PART_S:
-            continue
-        stack = _scanned(take, line, alike[0].coarse.slope_error, ends)
-        if stack is not None and stack.height > _RIVAL_HEIGHT:
-            coarse = replace(alike[0].coarse, score=0.0)
-            found.append(Place(coarse=coarse, read=line, stack=stack, rate=alike[0].rate))
-    return found
-
-
-def _coarse_lines(take: Take, rate: float) -> Sequence[Line]:
-    """Give the best coarse lines at a rate: from a few blocks where these are clear, else all."""
-    longest = max(take.ours.duration_s, take.theirs.duration_s)
-    pool = 1 if longest < 1200 else (2 if longest < 4 * 3600 else 4)
-    block_s = block_seconds(take.ours, take.theirs)
-    searched = Searched(take.theirs, block_s=block_s, pool=pool, rate=rate)
-    blocks = searched.blocks_of(take.ours)
-    if blocks.size > 1.5 * _FEW_BLOCKS:
-        lines = find_lines(searched.find(take.ours, _spread(blocks, _FEW_BLOCKS)), _LINES)
-        next_best = lines[1].score if len(lines) > 1 else 0.0
-        if lines and lines[0].score > max(_CLEAR_SCORE, next_best / _CLEAR_LEAD):
-            return lines
-    if blocks.size == 0:
-        return ()
-    most = _MOST_BLOCKS if rate == 1.0 else _OTHER_BLOCKS
-    return find_lines(searched.find(take.ours, _spread(blocks, most)), _LINES)
-
-
-def _spread(
-    blocks: np.ndarray[tuple[int], np.dtype[np.intp]], most: int
-) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """At most so many of the blocks, evenly spread."""
-    if blocks.size <= most:
-        return blocks
-    return blocks[np.linspace(0, blocks.size - 1, most).astype(np.intp)]
-
-
-def _looked_at(take: Take, lines: Sequence[Line], rate: float) -> list[Place]:
-    """Stack fine windows on each line that is not far behind the best."""
-    places = []
-    for line in lines:
-        if line.score < _WORTH_A_LOOK * lines[0].score:
-            continue
-        coarse = Map(lag_s=line.lag_s * rate, slope=(1 + line.slope) * rate - 1)
-        begin, end = take.overlap(coarse)
-        if end - begin < 0.5:
-            continue
-        stack = _scanned(take, coarse, line.slope_error, (begin, end))
-        if (
-            line in lines[:2]
-            and line.score > _BROKEN_SCORE
-            and (stack is None or stack.height < _STRONG)
-        ):
-            coarse, stack = _broken(take, coarse, (begin, end), rate) or (coarse, stack)
-        if stack is not None:
-            places.append(Place(coarse=line, read=coarse, stack=stack, rate=rate))
-    return places
-
-
-def _scanned(take: Take, line: Map, slope_error: float, ends: tuple[float, float]) -> Stack | None:
-    windows = take.windows(*ends)
-    return scan(take.camera, take.recorder, line, windows, slope_error=slope_error)
-
-
-def _broken(
-    take: Take, line: Map, ends: tuple[float, float], rate: float
-) -> tuple[Map, Stack] | None:
-    """Look for a line in the quarters of a stretch that one line went through but does not fit."""
-    quarter = (ends[1] - ends[0]) / 4
-    best: tuple[Map, Stack] | None = None
-    if quarter < _LEAST_PART_S:
-        return None
-    for number in range(4):
-        begin = ends[0] + number * quarter
-        for own in region_lines(take.ours, take.theirs, begin, begin + quarter, rate, line.slope):
-            middle = begin + quarter / 2
-            if abs(own.recorder_time(middle) - line.recorder_time(middle)) > _BROKEN_REACH_S:
-                continue
-            stack = _scanned(take, own, _PART_SLOPE_ERROR, (begin, begin + quarter))
-            if stack is not None and (best is None or stack.height > best[1].height):
-                best = own, stack
-        if best is not None and best[1].height >= _STRONG:
-            break
-    return best
-
-
 def conclude(take: Take, pair: tuple[int, int], places: Sequence[Place]) -> Found:
     """Fit the best place exactly, in pieces where it must be, and say what it is worth."""
-    best, found = _surveyed(take, places)
-    if not found.parts:
+    best = play_off(take, places)
+    if best is None:
         return _nothing(Doubt.UNRELATED)
-    main = max(found.parts, key=lambda part: part.end_s - part.begin_s)
-    contests = _contests(take, places, main, found.parts)
+    (main, found, contests) = (best.main, best.found, best.contests)
     near, near_share = close_contest(take, main.fine, (main.begin_s, main.end_s))
-    evidence = _evidence(best, main, found, [c for _, c in contests], (near, near_share))
+    evidence = _evidence(best, (near, near_share))
     verdict, reason = judge(evidence)
     if found.doubtful and verdict is Verdict.MATCHED:
         verdict, reason = Verdict.UNCERTAIN, Doubt.AMBIGUOUS
@@ -396,68 +177,13 @@ def conclude(take: Take, pair: tuple[int, int], places: Sequence[Place]) -> Foun
     )
 
 
-def _surveyed(take: Take, places: Sequence[Place]) -> tuple[Place, Survey]:
-    """Survey the best place, and those near it in height; give the one that explains the most."""
-    best: tuple[Place, Survey] | None = None
-    least = max(_CLOSE * places[0].height, _RIVAL_HEIGHT)
-    near = [place for place in places if place is places[0] or place.height >= least]
-    if len(near) > _SURVEYED:
-        near.sort(key=lambda place: -_explained(take, place))
-    for place in near[:_SURVEYED]:
-        found = survey(
-            replace(take, rate=place.rate),
-            place.read,
-            place.stack,
-            place.coarse.slope_error,
-            place.ends,
-        )
-        if best is None or found.weight > best[1].weight:
-            best = place, found
-    assert best is not None
-    return best
-
-
-def _explained(take: Take, place: Place) -> float:
-    """How much the place explains of all that it lets both have."""
-    begin, end = place.ends or take.overlap(place.stack.line)
-    return explained(take, place.stack, (begin, end)) if end > begin else 0.0
-
-
-def _contests(
-    take: Take, places: Sequence[Place], main: Part, parts: Sequence[Part]
-) -> list[tuple[Place, Contest]]:
-    """Compare the best place with the others that show anything; a piece is no rival."""
-    rivals = [
-        place
-        for place in places
-        if place.height > _RIVAL_HEIGHT
-        and not any(_is_on(part, place.stack.line) for part in parts)
-    ]
-    beyond = sorted(rivals[_MOST_RIVALS:], key=lambda place: -_explained(take, place))
-    return [
-        (place, contest(take, main, place.read, place.stack))
-        for place in (*rivals[:_MOST_RIVALS], *beyond[:_MORE_RIVALS])
-    ]
-
-
-def _is_on(part: Part, line: Map) -> bool:
-    """Whether the line is the part's own."""
-    middle = part.fine.middle_s
-    return abs(line.recorder_time(middle) - part.fine.line.recorder_time(middle)) < _OWN_S
-
-
-def _evidence(
-    best: Place,
-    main: Part,
-    found: Survey,
-    contests: Sequence[Contest],
-    near: tuple[Contest, float],
-) -> Evidence:
+def _evidence(best: Best, near: tuple[Contest, float]) -> Evidence:
     """Gather what decides."""
-    fine = main.fine
+    (fine, found) = (best.main.fine, best.found)
+    contests = [rival for _, rival in best.contests]
     overlap = sum(part.end_s - part.begin_s for part in found.parts)
     return Evidence(
-        score=best.coarse.score,
+        score=best.place.coarse.score,
         height=fine.height,
         support=float(fine.support.sum() / fine.support.size**0.5),
         inliers=fine.inliers,
@@ -465,7 +191,9 @@ def _evidence(
         near_share=near[1],
         near_margin=near[0].margin,
         far_share=max((c.share for c in contests), default=0.0),
-        far_margin=min((c.margin for c in contests), default=WALKOVER.margin),
+        far_margin=min(
+            (c.margin for c in contests if c.share > FAR_SHARE), default=WALKOVER.margin
+        ),
         overlap_s=overlap,
         lost_share=found.lost_s / max(overlap, 1e-6),
         known_clock=_known_clock(fine.line.slope),
@@ -475,7 +203,7 @@ def _evidence(
 def _known_clock(slope: float) -> bool:
     """Whether a drift is a clock's, or that of a file that is labelled with another rate."""
     return abs(slope) <= MAX_SLOPE or any(
-        abs((1 + slope) / rate - 1) <= _RATE_CLOCK for rate in _RATES
+        abs((1 + slope) / rate - 1) <= _RATE_CLOCK for rate in RATES
     )
 
 
@@ -515,7 +243,7 @@ def _candidates(
             confidence=sure * weight,
         )
         for (place, rival), weight in zip(contests, weights, strict=False)
-        if rival.margin < _CANDIDATE_MARGIN
+        if rival.margin < CLEAR_MARGIN
     )
 
 

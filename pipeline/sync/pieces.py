@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from avpipe.sync.consensus import find_lines
 from avpipe.sync.features import FEATURE_RATE, Features
 from avpipe.sync.middle import median
-from avpipe.sync.search import Searched
+from avpipe.sync.search import Searched, pool_for, spread
 from avpipe.sync.windows import Map
 
 Doubles = NDArray[np.float64]
@@ -28,6 +28,8 @@ _STRONG = 8.0
 """A line that stands higher by itself shows 10 ms beside it too, at an eighth of its height."""
 _QUIET = 0.15
 _REGION_LINES = 4
+_MOST_BLOCKS = 96
+"""Of a part of hours: each is laid along all of the recorder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +81,9 @@ def region_lines(
         known=None if camera.known is None else camera.known[first : int(end_s * FEATURE_RATE)],
     )
     block_s = float(np.clip((end_s - begin_s) / 4, 4.0, 30.0))
-    searched = Searched(recorder, block_s=block_s, rate=rate)
-    peaks = searched.find(part)
+    pool = pool_for(part, recorder)
+    searched = Searched(recorder, block_s=block_s, pool=pool, rate=rate)
+    peaks = searched.find(part, spread(searched.blocks_of(part), _MOST_BLOCKS))
     lines = []
     middle = (end_s - begin_s) / 2
     for line in find_lines(peaks, _REGION_LINES) if peaks.time_s.size else ():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from avpipe.sync.fine import REACH_S, Fine, Stack, plan_windows, refine, supports
 from avpipe.sync.middle import median
-from avpipe.sync.survey import Part, Take
+from avpipe.sync.take import Part, Take
 from avpipe.sync.windows import FINE_RATE, Map, correlations, cross_spectra, read_pairs
 
 Doubles = NDArray[np.float64]
@@ -18,6 +18,8 @@ _MOST_WINDOWS = 24
 _LEAST_S = 1.0
 _NEAR_SAMPLES = 20
 _LIMIT = 12.0
+_OPEN_MARGIN = 6.0
+"""Where the camera's moments tell no more, those of the recorder are compared as well."""
 _STEADY_WINDOWS = 8
 _STEADY = 0.6
 
@@ -38,7 +40,7 @@ WALKOVER = Contest(share=0.0, margin=_LIMIT)
 
 
 def explained(take: Take, stack: Stack, ends: tuple[float, float]) -> float:
-    """How much of a stretch a line explains: its windows' mean support, times the seconds.
+    """How much of a stretch a line explains, second by second: its windows' mean support.
 
     A stack's height cannot tell that: no window counts beyond a limit there, and where a song
     repeats itself to the note all of them reach it at many places.
@@ -47,11 +49,15 @@ def explained(take: Take, stack: Stack, ends: tuple[float, float]) -> float:
     times = times[:: -(-len(times) // _MOST_WINDOWS)]
     pairs = read_pairs(take.camera, take.recorder, stack.line, times, length, 0.01)
     support = supports(cross_spectra(pairs, stack.line, 0.01), stack.inverted)
-    return float(np.clip(support, 0.0, None).mean()) * (ends[1] - ends[0])
+    return float(np.clip(support, 0.0, None).mean())
 
 
 def contest(take: Take, best: Part, rival: Map, stack: Stack) -> Contest:
-    """Compare a part with a line elsewhere; `rival` is what its `stack` was read by."""
+    """Compare a part with a line elsewhere; `rival` is what its `stack` was read by.
+
+    At a moment of the camera the two lines are at two moments of the recorder, at one of the
+    recorder's at two of the camera's: either may be where what repeats itself differs.
+    """
     begin, end = take.overlap(rival)
     times, length = take.windows(begin, end)
     times = times[:: -(-len(times) // _MOST_WINDOWS)]
@@ -61,8 +67,9 @@ def contest(take: Take, best: Part, rival: Map, stack: Stack) -> Contest:
         return WALKOVER
     height = float(fine.support.sum() / fine.support.size**0.5)
     theirs, ours = _camera_moments(take, best, fine)
-    if theirs.size < 2:
-        theirs, ours = _recorder_moments(take, best, fine)
+    if theirs.size < 2 or abs(_margin(ours - theirs)) < _OPEN_MARGIN:
+        more = _recorder_moments(take, best, fine)
+        theirs, ours = np.append(theirs, more[0]), np.append(ours, more[1])
     if theirs.size < 2:
         theirs, ours = fine.support, best.fine.support
         apart = float(ours.mean() - theirs.mean())

@@ -28,6 +28,7 @@ _PART_BYTES = 12_000_000
 """Of the spectra that are multiplied at once."""
 _KEPT_BYTES = 64_000_000
 """The spectra of a longer recorder are made again for each batch of blocks."""
+_WHOLE_S, _HALVED_S = 1200.0, 4 * 3600.0
 _LEAST_OVERLAP_S = 2.0
 _LEAST_KNOWN = 0.3
 
@@ -56,6 +57,19 @@ def block_seconds(camera: Features, recorder: Features, most_s: float = 60.0) ->
         runs = np.diff(edges)[::2] / FEATURE_RATE
         shortest = min(shortest, 2 * float(runs.max(initial=0.0)))
     return float(np.clip(shortest / 4, 5.0, most_s))
+
+
+def pool_for(camera: Features, recorder: Features) -> int:
+    """Frames to average: of hours each block is laid along less."""
+    longest = max(camera.duration_s, recorder.duration_s)
+    return 1 if longest < _WHOLE_S else (2 if longest < _HALVED_S else 4)
+
+
+def spread(blocks: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many of the blocks, evenly spread."""
+    if blocks.size <= most:
+        return blocks
+    return blocks[np.linspace(0, blocks.size - 1, most).astype(np.intp)]
 
 
 class Searched:

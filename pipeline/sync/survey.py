@@ -3,86 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from avpipe.sync.features import Features
-from avpipe.sync.fine import REACH_S, Fine, Stack, plan_windows, refine, scan, stack_lines, supports
-from avpipe.sync.joints import find_joint
+from avpipe.sync.fine import REACH_S, Fine, Stack, refine, scan, stack_lines, supports
+from avpipe.sync.joining import SAME_S, joined, one_clock
 from avpipe.sync.middle import median
-from avpipe.sync.pieces import Span, held, region_lines
-from avpipe.sync.windows import Map, Pair, Read, cross_spectra, read_pairs
+from avpipe.sync.pieces import held, region_lines
+from avpipe.sync.take import Part, Survey, Take
+from avpipe.sync.windows import Map, Pair, cross_spectra, read_pairs
 
 _CLEAR_HEIGHT = 15.0
 _LEAST_HEIGHT = 8.0
 _LEAST_GAIN = 20.0
-_SAME_S = 0.4e-3
 _LEAST_S = 2.5
 _LOOSE_S = 6.0
 _MOST_PARTS = 24
-_SURE_SLOPE = 1.0e-6
 _SLOPE_MARGIN = 2e-6
 _QUIET = 0.25
 _SNAP_S = 0.2
-_MARGIN_WINDOWS = 3.5
-_SEEN = 0.5
-"""Of the windows' median support: what shows that a line holds."""
 _ALIKE = 0.8
 """Of the height of the best line of a stretch: what fits nearly as well."""
 _CLEAR_LEAP = 2.0
 """How many times farther from the other parts a rival has to be that fits as well."""
 _Stretch = tuple[Map, tuple[float, float]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """A part of the camera's time line with its exact line."""
-
-    begin_s: float
-    end_s: float
-    fine: Fine
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Survey:
-    """All that was found of the overlap."""
-
-    parts: tuple[Part, ...]
-    """In the order of time."""
-    lost_s: float
-    """How much at its ends or between parts no line holds in, although there is sound."""
-    doubtful: bool = False
-    """Whether a part would fit as well elsewhere, where it would be as near to the others."""
-
-    @property
-    def weight(self) -> float:
-        """What all parts explain: their windows' mean support, times their length."""
-        return sum(
-            float(np.clip(part.fine.support, 0.0, None).mean()) * (part.end_s - part.begin_s)
-            for part in self.parts
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Take:
-    """Both recordings: their samples and their features."""
-
-    camera: Read
-    recorder: Read
-    ours: Features
-    theirs: Features
-    rate: float = 1.0
-    """Seconds of the recorder that are one of the camera, but for a drift."""
-
-    def overlap(self, line: Map) -> tuple[float, float]:
-        """Begin and end of what both have on a line, on the camera's time line."""
-        begin = max(0.0, line.camera_time(0.0))
-        return begin, min(self.ours.duration_s, line.camera_time(self.theirs.duration_s))
-
-    def windows(self, begin_s: float, end_s: float) -> tuple[list[float], float]:
-        """Plan windows between two moments of the camera, where it was decoded if that will do."""
-        return plan_windows(begin_s, end_s, self.ours.known_spans)
 
 
 def survey(
@@ -109,8 +54,8 @@ def survey(
         parts, doubtful = _settled(take, parts)
         parts, missing = _filled(take, _in_order(parts))
         lost += missing
-        parts = _one_clock(parts)
-        parts = _joined(take, parts)
+        parts = one_clock(parts)
+        parts = joined(take, parts)
         parts[0] = replace(parts[0], begin_s=_reached(take, parts[0], 0))
         parts[-1] = replace(parts[-1], end_s=_reached(take, parts[-1], 1))
     parts[0] = replace(parts[0], begin_s=_snapped(parts[0].begin_s, take, parts[0], 0))
@@ -329,7 +274,7 @@ def _same(new: Part, old: Part) -> bool:
     """Whether both are on one line."""
     middle = new.fine.middle_s
     apart = new.fine.line.recorder_time(middle) - old.fine.line.recorder_time(middle)
-    return abs(apart) < _SAME_S
+    return abs(apart) < SAME_S
 
 
 def _better(take: Take, new: Part, old: Fine) -> bool:
@@ -421,71 +366,3 @@ def _between(
     if new is None or _same(new, before) or _same(new, after) or not _better(take, new, fine):
         return None
     return new
-
-
-def _one_clock(parts: list[Part]) -> list[Part]:
-    """Give parts too short to tell their drift the drift of the surest one."""
-    surest = min(parts, key=lambda part: part.fine.slope_error).fine
-    out = []
-    for part in parts:
-        fine = part.fine
-        if fine.slope_error > max(_SURE_SLOPE, 2 * surest.slope_error):
-            lag = fine.line.lag_s + fine.line.slope * fine.middle_s
-            line = Map(lag_s=lag - surest.line.slope * fine.middle_s, slope=surest.line.slope)
-            fine = replace(fine, line=line, slope_error=surest.slope_error)
-        out.append(replace(part, fine=fine))
-    return out
-
-
-def _joined(take: Take, parts: Sequence[Part]) -> list[Part]:
-    """Join neighbours that are on one line; find where the others meet."""
-    out: list[Part] = []
-    for part in _without_returns(sorted(parts, key=lambda part: part.begin_s)):
-        if not out:
-            out.append(part)
-            continue
-        last = out[-1]
-        if _jump(last, part) < _SAME_S:
-            surer = min(last.fine, part.fine, key=lambda fine: fine.slope_error)
-            out[-1] = Part(begin_s=last.begin_s, end_s=part.end_s, fine=surer)
-            continue
-        before = Span(begin_s=last.begin_s, end_s=last.end_s, map=last.fine.line)
-        after = Span(begin_s=part.begin_s, end_s=part.end_s, map=part.fine.line)
-        margin = max(_spacing(last), _spacing(part)) * _MARGIN_WINDOWS
-        seen = _seen(last, last.end_s, 1), _seen(part, part.begin_s, 0)
-        end, begin = find_joint(
-            take.camera, take.recorder, before, after, seen, margin, last.fine.inverted
-        )
-        out[-1] = replace(last, end_s=end)
-        out.append(replace(part, begin_s=begin))
-    return out
-
-
-def _seen(part: Part, moment: float, end: int) -> float:
-    """The first (0) or last (1) moment inside a part at which a window supports it."""
-    fine = part.fine
-    inside = (fine.time_s > part.begin_s) & (fine.time_s < part.end_s)
-    time = fine.time_s[inside & (fine.support > _SEEN * median(fine.support))]
-    return float(time[-1 if end else 0]) if time.size else moment
-
-
-def _spacing(part: Part) -> float:
-    """How far the windows of a part are apart."""
-    return (part.end_s - part.begin_s) / max(part.fine.time_s.size, 1)
-
-
-def _jump(first: Part, second: Part) -> float:
-    """By how much two parts' lines differ half way between them."""
-    middle = (first.end_s + second.begin_s) / 2
-    return abs(first.fine.line.recorder_time(middle) - second.fine.line.recorder_time(middle))
-
-
-def _without_returns(parts: list[Part]) -> list[Part]:
-    """Take out what stands between two parts of one line: talkers who take turns, not jumps."""
-    for number, part in enumerate(parts):
-        for other in range(len(parts) - 1, number + 1, -1):
-            if _jump(part, parts[other]) < 2 * _SAME_S:
-                surer = max(part, parts[other], key=lambda part: part.end_s - part.begin_s)
-                whole = replace(surer, begin_s=part.begin_s, end_s=parts[other].end_s)
-                return _without_returns([*parts[:number], whole, *parts[other + 1 :]])
-    return parts

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from avpipe.sync.consensus import MAX_SLOPE
 from avpipe.sync.middle import median
-from avpipe.sync.survey import Take
+from avpipe.sync.take import Take
 from avpipe.sync.windows import FINE_RATE, Map, Samples, fast_size
 
 Doubles = NDArray[np.float64]

@@ -29,7 +29,8 @@ class Evidence:
     far_share: float
     """Support of the strongest rival elsewhere, over the best place's, at the same moments."""
     far_margin: float
-    """How many deviations the best place is ahead of the rival that comes closest."""
+    """How many deviations the best place is ahead of the rival with over `FAR_SHARE` that comes
+    closest."""
     overlap_s: float
     lost_share: float
     """Share of the overlap in which both hear something and no line holds."""
@@ -60,8 +61,10 @@ _WEIGHTS = np.array([-2.21, 2.599, -1.826, -1.191])
 _SURE_HEIGHT, _ALONE_HEIGHT, _LEAST_HEIGHT = 9.0, 14.0, 7.0
 _LEAST_SCORE = 3.0
 _LEAST_INLIERS = 0.5
-_LEAST_MARGIN = 4.0
-_FAR_SHARE, _MOST_FAR_SHARE = 0.45, 0.75
+CLEAR_MARGIN = 4.0
+"""Deviations from which one of two places is the better one."""
+FAR_SHARE = 0.45
+_SHORT_SHARE = 0.75
 _NEAR_NOISE, _NEAR_SHARE, _ECHO_SHARE = 6.5, 0.4, 0.8
 _ECHO_HEIGHT, _ECHO_SCORE, _ECHO_FAR_SHARE, _ECHO_INLIERS = 20.0, 8.0, 0.6, 0.8
 _ECHO_MARGIN = 8.0
@@ -76,11 +79,10 @@ def judge(evidence: Evidence) -> tuple[Verdict, Doubt | None]:
     sure = sure or (agree and evidence.height >= _ALONE_HEIGHT)
     if not sure and evidence.height < _LEAST_HEIGHT:
         return Verdict.UNRELATED, Doubt.UNRELATED
-    close = evidence.far_margin < _LEAST_MARGIN and evidence.far_share > _FAR_SHARE
-    if close or evidence.far_share > _MOST_FAR_SHARE:
+    if evidence.far_margin < CLEAR_MARGIN:
         return Verdict.UNCERTAIN, Doubt.AMBIGUOUS
-    if evidence.near_margin < _LEAST_MARGIN or not _stands_out(evidence) or not sure:
-        short = evidence.overlap_s < _ENOUGH_S and evidence.near_share < _MOST_FAR_SHARE
+    if evidence.near_margin < CLEAR_MARGIN or not _stands_out(evidence) or not sure:
+        short = evidence.overlap_s < _ENOUGH_S and evidence.near_share < _SHORT_SHARE
         return Verdict.UNCERTAIN, Doubt.TOO_SHORT if short else Doubt.AMBIGUOUS
     if not evidence.known_clock:
         return Verdict.UNCERTAIN, Doubt.OUT_OF_RANGE

@@ -98,6 +98,8 @@ def read_pairs(
     """Read windows of `length_s` around `times`, the recorder's with `reach_s` more each side."""
     pairs = []
     scale = 1 + line.slope
+    # In whole samples: else the middle is up to 16 us beside that of what is read.
+    length_s = round(length_s * FINE_RATE) / FINE_RATE
     for time in times:
         span = (length_s + 2 * reach_s) * scale + 0.01
         start = line.recorder_time(time) - span / 2
