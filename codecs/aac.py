@@ -30,7 +30,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -105,7 +105,7 @@ class _Chunk:
 
 
 def encode_stream(
-    pcm: BinaryIO,
+    pcm: IO[bytes],
     output: str,
     *,
     sample_rate: int = 48000,
@@ -135,7 +135,7 @@ def encode_stream(
 
 
 def _encode_chunks(
-    pcm: BinaryIO, form: _Format, workers: int
+    pcm: IO[bytes], form: _Format, workers: int
 ) -> Generator[tuple[list[bytes], int]]:
     """Yield each chunk's packets and samples in order; an error in any thread is raised here.
 
@@ -157,7 +157,7 @@ def _encode_chunks(
         pool.shutdown(cancel_futures=True)
 
 
-def _read_chunks(pcm: BinaryIO, form: _Format) -> Iterator[_Chunk]:
+def _read_chunks(pcm: IO[bytes], form: _Format) -> Iterator[_Chunk]:
     """Yield the chunks of `pcm`, each with the pre-roll before it and the frame after it."""
     held = b""
     preroll = 0
@@ -175,7 +175,7 @@ def _read_chunks(pcm: BinaryIO, form: _Format) -> Iterator[_Chunk]:
         preroll = PREROLL_FRAMES
 
 
-def _read(pcm: BinaryIO, size: int) -> bytes:
+def _read(pcm: IO[bytes], size: int) -> bytes:
     """Read `size` bytes, or as many as there are before the end."""
     parts = []
     while size > 0 and (part := pcm.read(size)):
@@ -292,7 +292,7 @@ def _translated(output: str) -> Iterator[None]:
         raise RenderError(f"the sound could not be encoded to {output}: {error}") from error
 
 
-def _widen_pipe(pcm: BinaryIO) -> None:
+def _widen_pipe(pcm: IO[bytes]) -> None:
     """Make a pipe 1 MiB where the system lets us; 64 KiB do as well, with more waits."""
     if sys.platform != "linux":
         return

@@ -5,19 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 from avpipe import jsonform
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.measure import Measured
-from avpipe.codecs.process import (
-    STALL_S,
-    Child,
-    machine_memory_bytes,
-    python_argv,
-)
+from avpipe.codecs.process import STALL_S
 from avpipe.codecs.standby import WORKER, standby
 from avpipe.codecs.stretches import FrameIndex, Stretch
 from avpipe.errors import ChildFailedError, StalledError
@@ -137,21 +132,15 @@ def encode_audio(
 
     Raises ChildFailedError or StalledError.
     """
-    decoder_argv = (ffmpeg.path, "-hide_banner", "-nostdin", "-v", "error", *arguments)
-    encoder_argv = python_argv(WORKER, "aac", target, str(workers), str(bit_rate))
-    memory = machine_memory_bytes()
-    with (
-        Child(decoder_argv, memory_bytes=memory) as decoder,
-        Child(encoder_argv, stdin=decoder.stdout, memory_bytes=memory) as encoder,
-    ):
-        decoder.stdout.close()
-        for line in encoder.lines():
-            decoder.sign_of_life()
-            encoder.sign_of_life()
-            yield int(line)
-        # The encoder first: where it fails, the decoder only says that its pipe is broken.
-        encoder.finish("encoding the audio")
-        decoder.finish("reading the audio")
+    argv = (ffmpeg.path, "-hide_banner", "-nostdin", "-v", "error", *arguments)
+    numbers = (str(workers), str(bit_rate))
+    doing = "encoding the audio"
+    with contextlib.closing(_results("aac", target, *numbers, *argv, doing=doing)) as results:
+        for told in results:
+            if isinstance(told, list):
+                (message, tail, returncode) = told
+                raise ChildFailedError(message, command=argv, tail=tail, returncode=returncode)
+            yield int(told)
 
 
 def _probe_stall_s(paths: Sequence[str]) -> float:
@@ -171,7 +160,7 @@ def _results(
     doing: str,
     stall_s: float = STALL_S,
     meanwhile: Callable[[], object] | None = None,
-) -> Iterator[Any]:
+) -> Generator[Any]:
     with standby(WORKER) as worker:
         results = worker.results(task, *arguments, doing=doing, stall_s=stall_s)
         if meanwhile is not None:

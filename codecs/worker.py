@@ -9,6 +9,7 @@ that crashes a decoder takes this process down and not the user's.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -18,8 +19,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from avpipe import jsonform
+from avpipe.codecs.process import Child
 from avpipe.codecs.standby import END, KEEP
-from avpipe.errors import AvpipeError
+from avpipe.errors import AvpipeError, ChildFailedError
 
 KEEP_BYTES = 200_000_000
 """A worker that ever held more is not kept: what it freed may not be given back."""
@@ -47,13 +49,22 @@ def draw(source: str, target: str) -> None:
     write_frames(source, target)
 
 
-def aac(target: str, workers: str, bit_rate: str) -> None:
-    """Encode the float samples of standard input, printing how many are done."""
+def aac(target: str, workers: str, bit_rate: str, *decoder_argv: str) -> None:
+    """Encode the float samples that a program writes, printing how many are done.
+
+    Where it is the program that fails, that is the last result: why, its last words, its end.
+    """
     from avpipe.codecs.aac import encode_stream
 
-    encode_stream(
-        sys.stdin.buffer, target, workers=int(workers), bit_rate=int(bit_rate), report=_print
-    )
+    with Child(decoder_argv, stall_s=math.inf) as decoder:
+        # The encoder first: where it fails, the decoder only says that its pipe is broken.
+        encode_stream(
+            decoder.stdout, target, workers=int(workers), bit_rate=int(bit_rate), report=_print
+        )
+        try:
+            decoder.finish("reading the audio")
+        except ChildFailedError as error:
+            _print([error.message, error.tail, error.returncode])
 
 
 def frames(path: str, stream: str, rate: str, start: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import av
 import numpy as np
 import pytest
 from measure import click_times, level_db, read_sound
-from media_factory import MadeVideo, make_audio, make_video, tone
+from media_factory import MadeVideo, ffmpeg, make_audio, make_video, tone
 from merging import SAMPLE_S, assert_ends, both_ffmpegs, either_ffmpeg, merge, payloads
 
 from avpipe.plan.request import AudioMode, Fit, VideoMode
@@ -40,6 +41,21 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recorder") / "recorder.wav"
     clicks = [click - OFFSET for click in RECORDED]
     return make_audio(path, duration=2, rate=44_100, clicks=clicks)
+
+
+def test_a_coded_stream_in_a_wav_is_no_noise(tmp_path: Path, mute: MadeVideo) -> None:
+    """As on a disc: the header calls it samples, and it begins after some silence."""
+    sound = np.stack([tone(96_000, 48_000, 440.0)] * 2)
+    plain = make_audio(tmp_path / "a.wav", samples=sound)
+    coded = tmp_path / "a.dts"
+    ffmpeg("-i", plain, "-c:a", "dca", "-strict", "-2", "-ac", "2", "-b:a", "1411k", coded)
+    disc = tmp_path / "disc.wav"
+    with wave.open(str(disc), "wb") as file:
+        file.setparams((2, 2, 48_000, 0, "NONE", "not compressed"))
+        file.writeframes(bytes(40_000) + coded.read_bytes())  # 0.2 s
+    merged = merge(tmp_path, mute.path, disc)
+    assert merged.plan.inputs.recorders[0].audio[0].codec == "dts"
+    assert level_db(merged.path, 0.5, 1.5) == pytest.approx(level_db(plain, 0.5, 1.5), abs=0.5)
 
 
 @either_ffmpeg("channels", [1, 2, 6])
