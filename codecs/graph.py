@@ -36,6 +36,7 @@ SCALE_MATRICES = {
 """The colour matrices that the scale filter can be told, and its own names of them."""
 GOP_S = 5
 """The longest way between two key frames, so that players can seek."""
+NO_SEEK = Fraction(0)
 SEEK_AHEAD_S = 2
 """How long before a chunk its source is decoded from, at least: frames come in another order."""
 
@@ -99,9 +100,9 @@ def chunk_arguments(recipe: Recipe, chunk: Chunk, target: str, rate: PictureRate
     how = recipe.encode
     if how is None or how.frame_ticks is None:
         raise ValueError("only frames of one length can be counted")
-    ahead_s = chunk.first * how.frame_ticks * how.time_base - SEEK_AHEAD_S
+    ahead_s = max(NO_SEEK, chunk.first * how.frame_ticks * how.time_base - SEEK_AHEAD_S)
     chosen = encoder(how.encoder)
-    picture = _draw(recipe, how, chosen, _Inputs(recipe, Prepared(), max(0, ahead_s)), chunk)
+    picture = _draw(recipe, how, chosen, _Inputs(recipe, Prepared(), ahead_s), chunk)
     options: dict[str, Any] = {
         "f": "mp4",
         "frames:v": chunk.count,
@@ -221,7 +222,7 @@ def _known_content(info: MediaInfo) -> dict[str, Any]:
 class _Inputs:
     """The input nodes of one command, each opened once."""
 
-    def __init__(self, recipe: Recipe, prepared: Prepared, ahead_s: Fraction | int = 0) -> None:
+    def __init__(self, recipe: Recipe, prepared: Prepared, ahead_s: Fraction = NO_SEEK) -> None:
         """With `ahead_s` the camera is read from a key frame on that is that far in, or before."""
         self._recipe = recipe
         self._prepared = prepared
@@ -254,7 +255,7 @@ class _Inputs:
         info = self._recipe.source(source)
         options: dict[str, Any] = {"itsoffset": seconds_text(self.shift(source))}
         if self._ahead_s and source == CAMERA:
-            options |= {"ss": seconds_text(Fraction(self._ahead_s)), "noaccurate_seek": None}
+            options |= {"ss": seconds_text(self._ahead_s), "noaccurate_seek": None}
         return ffmpeg.input(
             source_url(info.path),
             f=info.container,
