@@ -10,6 +10,9 @@ from avpipe.media import AudioStream, Problem, Severity, VideoStream
 
 TRUNCATED = "The file is cut off: it holds less than it says it does."
 TOO_SLOW = "The file takes too long to read."
+_LAST_PACKET = "The file is cut off: its last packet is not whole."
+_TS_PACKETS = (188, 192, 204)
+"""How long each packet of MPEG-TS may be: plain, with a time code, with parity."""
 _KEEPS_FLAGS = frozenset(("flv", "asf", "mxf", "mpeg"))
 """Containers where only a packet that was cut off is marked as damaged."""
 
@@ -42,7 +45,7 @@ class Findings:
         return any(p.severity is Severity.ERROR for p in self.problems.values())
 
 
-def find_damage(findings: Findings, seen: Scan, cut: bool, container: str) -> None:
+def find_damage(findings: Findings, seen: Scan, cut: bool, container: str, size_bytes: int) -> None:
     """Note what the packets tell of damage to the file."""
     if (
         any(track.cut for track in seen.tracks)
@@ -51,7 +54,9 @@ def find_damage(findings: Findings, seen: Scan, cut: bool, container: str) -> No
     ):
         findings.error("truncated", TRUNCATED)
     elif container in _KEEPS_FLAGS and any(track.damaged for track in seen.tracks):
-        findings.error("truncated", "The file is cut off: its last packet is not whole.")
+        findings.error("truncated", _LAST_PACKET)
+    elif container == "mpegts" and all(size_bytes % size for size in _TS_PACKETS):
+        findings.warn("truncated", _LAST_PACKET)  # as many broadcasts begin and end
     if seen.error is not None:
         findings.error("truncated", f"The file breaks off before its end ({seen.error.lower()}).")
     if seen.timed_out:

@@ -153,7 +153,7 @@ def _describe(
     video = _best_video([track for track in seen.tracks if track.is_video], name)
     audio = _best_audio([track for track in seen.tracks if not track.is_video], name)
     start, duration = _span((*video, *audio))
-    find_damage(findings, seen, cut, name)
+    find_damage(findings, seen, cut, name, blank.size_bytes or 0)
     find_absence(findings, seen, video, audio)
     find_traits(findings, video, audio)
     return dataclasses.replace(

@@ -355,6 +355,19 @@ def test_files_that_are_no_media(
     assert errors(info) == {code}
 
 
+def test_a_cut_transport_stream_is_used_and_told(tmp_path: Path, movie: Path) -> None:
+    """It may end anywhere and tells no length, but its packets are of one size."""
+    whole = tmp_path / "whole.ts"
+    ffmpeg("-i", movie, "-c", "copy", whole)
+    assert probe(str(whole)).problem("truncated") is None
+    whole.write_bytes(whole.read_bytes()[:-100])
+    info = probe(str(whole))
+    assert info.supported
+    problem = info.problem("truncated")
+    assert problem is not None
+    assert problem.severity is Severity.WARNING
+
+
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
 @pytest.mark.parametrize("kind", ["mp4", "faststart", "mkv", "wav", "avi", "mp3", "aiff", "flv"])
 def test_truncated_files_are_told(tmp_path: Path, movie: Path, kind: str, kept: float) -> None:
