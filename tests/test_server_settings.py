@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,11 +32,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Iterator[Ser
 def local_url(server: Server) -> str:
     """Where it listens, which it does not tell when it has a base URL."""
     assert server.process is not None
-    inodes = {
-        link.readlink().name[len("socket:[") : -1]
-        for link in Path(f"/proc/{server.process.pid}/fd").iterdir()
-        if link.readlink().name.startswith("socket:")
-    }
+    names = []
+    for link in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+            names.append(link.readlink().name)
+    inodes = {name[len("socket:[") : -1] for name in names if name.startswith("socket:")}
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if fields[9] in inodes and fields[3] == "0A":
