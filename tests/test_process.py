@@ -91,6 +91,7 @@ def test_a_child_that_hangs_is_stopped_with_its_own_children(tmp_path: Path) -> 
         (grandchild,) = [int(line) for line in child.lines()]
         with pytest.raises(StalledError, match="made no progress"):
             child.finish("it")
+    await_end(grandchild)
     assert not is_running(child.pid)
     assert not is_running(grandchild)
 
