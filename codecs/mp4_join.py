@@ -32,7 +32,7 @@ CHUNK_S = Fraction(1, 2)
 """How much of a track lies together, so that a player need not go far for the other one."""
 PIECE_BYTES = 256 * 1024
 """How much is read and written at once: it stays in the processor's cache."""
-UNKNOWN_TAGS = frozenset(
+TAGS_NOT_AS_TEXT = frozenset(
     ("track", "disc", "tmpo", "compilation", "gapless_playback", "hd_video", "media_type",
      "season_number", "episode_sort", "timecode")
 )  # fmt: skip
@@ -110,7 +110,7 @@ def _is_plain(recipe: Recipe) -> bool:
         and camera.container == "mov"
         and not any(stream.text for stream in camera.subtitles)
         and not camera.chapters
-        and not UNKNOWN_TAGS & camera.metadata.keys()
+        and not TAGS_NOT_AS_TEXT & camera.metadata.keys()
         and facts.duration is not None
         and shown.start == 0
         and shown.source_in == 0
@@ -306,11 +306,14 @@ class _Sink:
         self._untold = 0
 
     def take(self, source: FileIO, place: int, size: int) -> None:
-        """Add `size` bytes of an input from a place on. Raises RenderError where it ends before."""
+        """Add `size` bytes of an input from a place on. Raises RenderError where that cannot be."""
         source.seek(place)
         while size:
             count = min(size, PIECE_BYTES - self._filled)
-            got = source.readinto(self._piece[self._filled : self._filled + count])
+            try:
+                got = source.readinto(self._piece[self._filled : self._filled + count])
+            except OSError as error:  # of the input, which is not what cannot be written
+                raise RenderError(f"cannot read {source.name}: {error.strerror}") from error
             if not got:
                 raise RenderError(f"{source.name} ends sooner than its index says")
             self._filled += got

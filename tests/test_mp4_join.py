@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from fractions import Fraction
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from measure import click_times, flash_times
 from media_factory import add_subtitles, ffmpeg, make_audio, make_video
 from merging import Merged, assert_ends, assert_shows, merge, payloads
 
+from avpipe.codecs import mp4_join
 from avpipe.codecs.mp4_boxes import BoxError, boxes_in, boxes_of, full_box
 from avpipe.codecs.mp4_join import Join, join_of, write_join
 from avpipe.codecs.mp4_track import read_movie, read_track
@@ -267,6 +270,20 @@ def test_an_input_that_ends_too_soon_is_told(tmp_path: Path, sound: Path) -> Non
     made.path.write_bytes(made.path.read_bytes()[:-2000])
     with pytest.raises(RenderError, match="ends sooner than its index says"):
         list(write_join(join, str(tmp_path / "short.mp4")))
+
+
+def test_an_input_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
+    """As of a card that fails: not the output's fault."""
+    made = make_video(tmp_path / "camera.mp4")
+
+    class Failing(FileIO):
+        def readinto(self, buffer: Any) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with made.path.open("rb") as whole, Failing(whole.fileno(), closefd=False) as source:
+        sink = mp4_join._Sink(source)
+        with pytest.raises(RenderError, match=r"cannot read .*: Input/output error"):
+            sink.take(source, 0, 10)
 
 
 def test_a_full_disk_is_told(tmp_path: Path, sound: Path) -> None:
