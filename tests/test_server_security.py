@@ -135,8 +135,9 @@ def test_a_link_that_was_changed_opens_nothing(owner: User, changed: str) -> Non
         )
     )
     assert httpx.get(link).status_code == 200
+    last = "1" if parts[changed].endswith("0") else "0"
     parts[changed] = {"what": "sound", "expires": "9999999999"}.get(
-        changed, parts[changed][:-1] + "0"
+        changed, parts[changed][:-1] + last
     )
     path = "/media/" + "/".join(parts.values()) + "/camera.mp4"
     assert httpx.get(link.copy_with(path=path)).status_code == 404
