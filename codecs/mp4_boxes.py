@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -62,6 +62,41 @@ def _box(head: bytes, start: int, end: int) -> Box:
 def box(kind: bytes, *parts: bytes) -> bytes:
     """A box of that kind and content."""
     return struct.pack(">I4s", 8 + sum(map(len, parts)), kind) + b"".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Later:
+    """A part of a box that is made when it is written: large ones are not all held at once."""
+
+    size: int
+    """In bytes."""
+    make: Callable[[], bytes | memoryview]
+
+    def __len__(self) -> int:
+        return self.size
+
+
+Parts = Sequence[bytes | Later]
+"""A box, or several, in pieces."""
+
+
+def large_box(kind: bytes, *parts: bytes | Later | Parts) -> Parts:
+    """A box that holds large ones, in pieces."""
+    inner = [
+        piece for part in parts for piece in ([part] if isinstance(part, bytes | Later) else part)
+    ]
+    return [struct.pack(">I4s", 8 + size_of(inner), kind), *inner]
+
+
+def size_of(parts: Parts) -> int:
+    """How many bytes they are."""
+    return sum(map(len, parts))
+
+
+def bytes_of(parts: Parts) -> Iterator[bytes | memoryview]:
+    """What is to be written, piece by piece."""
+    for part in parts:
+        yield part.make() if isinstance(part, Later) else part
 
 
 def full_box(kind: bytes, *parts: bytes, version: int = 0, flags: int = 0) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from avpipe.codecs.mp4_boxes import box, full_box
+from avpipe.codecs.mp4_boxes import Later, Parts, box, full_box, large_box
 from avpipe.codecs.mp4_track import Mp4Track, Runs
 
 FILE_TYPE = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
@@ -55,7 +55,7 @@ class IndexedTrack:
     chunks: Sequence[int]
     """How many samples each chunk holds."""
     places: Sequence[int]
-    """Where the chunks begin in the file."""
+    """Where the chunks begin, in bytes from where the media begin."""
     is_default: bool
     """Whether it is what players take of its kind."""
 
@@ -70,8 +70,14 @@ class Labels:
     """By ffmpeg's names; those that are neither in `TEXTS` nor `location` are left out."""
 
 
-def movie_box(tracks: Sequence[IndexedTrack], labels: Labels, *, scale: int) -> bytes:
-    """The index: `moov`. `scale` is how many ticks a second has for the whole."""
+def movie_box(
+    tracks: Sequence[IndexedTrack], labels: Labels, *, scale: int, begin: int, is_wide: bool
+) -> Parts:
+    """The index: `moov`. `scale` is how many ticks a second has for the whole.
+
+    The media begin at `begin`, which changes nothing of how long the index is; `is_wide` is whether
+    they may end beyond 4 GiB.
+    """
     duration = max(track.duration for track in tracks)
     version = int(max(duration, labels.created) >= _WIDE)
     created = labels.created
@@ -83,15 +89,18 @@ def movie_box(tracks: Sequence[IndexedTrack], labels: Labels, *, scale: int) -> 
         struct.pack(">24xI", len(tracks) + 1),
         version=version,
     )
-    return box(
+    return large_box(
         b"moov",
         header,
-        *(_track_box(track, number, created) for number, track in enumerate(tracks, 1)),
+        *(
+            _track_box(track, number, created, _places_box(track.places, begin, is_wide=is_wide))
+            for number, track in enumerate(tracks, 1)
+        ),
         _text_box(labels.texts),
     )
 
 
-def _track_box(track: IndexedTrack, number: int, created: int) -> bytes:
+def _track_box(track: IndexedTrack, number: int, created: int, places: Parts) -> Parts:
     is_picture = track.source.handler == PICTURE
     wide = int(max(track.duration, created) >= _WIDE)
     header = full_box(
@@ -109,10 +118,10 @@ def _track_box(track: IndexedTrack, number: int, created: int) -> bytes:
         struct.pack(">Qqhh" if wide else ">Iihh", track.duration, track.source.media_time, 1, 0),
         version=wide,
     )
-    return box(b"trak", header, box(b"edts", edit), _media_box(track, created))
+    return large_box(b"trak", header, box(b"edts", edit), _media_box(track, created, places))
 
 
-def _media_box(track: IndexedTrack, created: int) -> bytes:
+def _media_box(track: IndexedTrack, created: int, places: Parts) -> Parts:
     source = track.source
     is_picture = source.handler == PICTURE
     length = track.deltas.total
@@ -133,33 +142,25 @@ def _media_box(track: IndexedTrack, created: int) -> bytes:
     name = b"VideoHandler\0" if is_picture else b"SoundHandler\0"
     handler = full_box(b"hdlr", struct.pack(">4x4s12x", source.handler), name)
     kind = full_box(b"vmhd", bytes(8), flags=1) if is_picture else full_box(b"smhd", bytes(4))
-    places = box(b"dinf", full_box(b"dref", struct.pack(">I", 1), full_box(b"url ", flags=1)))
-    return box(b"mdia", header, handler, box(b"minf", kind, places, _sample_tables(track)))
+    own_data = box(b"dinf", full_box(b"dref", struct.pack(">I", 1), full_box(b"url ", flags=1)))
+    tables = _sample_tables(track, places)
+    return large_box(b"mdia", header, handler, large_box(b"minf", kind, own_data, tables))
 
 
-def _sample_tables(track: IndexedTrack) -> bytes:
+def _sample_tables(track: IndexedTrack, places: Parts) -> Parts:
     (source, count) = (track.source, track.samples)
-    tables = [
+    tables: list[bytes | Parts] = [
         full_box(b"stsd", struct.pack(">I", 1), source.entry),
-        _runs_box(b"stts", track.deltas),
+        runs_box(b"stts", track.deltas),
     ]
     if source.keys is not None:
-        tables.append(box(b"stss", bytes(source.keys)))
+        tables.append(box(b"stss", source.keys))
     if source.shifts.counts:
-        tables.append(_runs_box(b"ctts", source.shifts.first(count)))
-    wide = max(track.places) >= _WIDE
-    tables += [
-        _chunks_box(track.chunks),
-        full_box(b"stsz", struct.pack(">II", 0, count), _big_endian("I", source.sizes[:count])),
-        full_box(
-            b"co64" if wide else b"stco",
-            struct.pack(">I", len(track.places)),
-            _big_endian("Q" if wide else "I", track.places),
-        ),
-    ]
+        tables.append(runs_box(b"ctts", source.shifts.first(count)))
+    tables += [_chunks_box(track.chunks), _sizes_box(source.sizes, count), places]
     if source.handler != PICTURE:
         tables += _warming_up(count)
-    return box(b"stbl", *tables)
+    return large_box(b"stbl", *tables)
 
 
 def lasting(deltas: Runs, length: int) -> Runs:
@@ -174,13 +175,33 @@ def lasting(deltas: Runs, length: int) -> Runs:
     return Runs(counts, values)
 
 
-def _runs_box(kind: bytes, runs: Runs) -> bytes:
+def runs_box(kind: bytes, runs: Runs) -> Parts:
+    """A table of counts and values: `stts` or `ctts`."""
     signed = min(runs.values) < 0
-    rows = array("i" if signed else "I", bytes(8 * len(runs.counts)))
-    rows[::2] = array(rows.typecode, runs.counts)
-    rows[1::2] = array(rows.typecode, runs.values)
-    count = struct.pack(">I", len(runs.counts))
-    return full_box(kind, count, _big_endian(rows.typecode, rows), version=int(signed))
+    rows = len(runs.counts)
+
+    def table() -> memoryview:
+        numbers = array("i" if signed else "I", bytes(8 * rows))
+        numbers[::2] = array(numbers.typecode, runs.counts)
+        numbers[1::2] = array(numbers.typecode, runs.values)
+        return _big_endian(numbers)
+
+    head = struct.pack(">B3xI", signed, rows)
+    return large_box(kind, head, Later(size=8 * rows, make=table))
+
+
+def _sizes_box(sizes: array[int], count: int) -> Parts:
+    head = struct.pack(">4xII", 0, count)
+    return large_box(b"stsz", head, Later(size=4 * count, make=lambda: _big_endian(sizes[:count])))
+
+
+def _places_box(places: Sequence[int], begin: int, *, is_wide: bool) -> Parts:
+    def table() -> memoryview:
+        return _big_endian(array("Q" if is_wide else "I", (begin + place for place in places)))
+
+    size = (8 if is_wide else 4) * len(places)
+    head = struct.pack(">4xI", len(places))
+    return large_box(b"co64" if is_wide else b"stco", head, Later(size=size, make=table))
 
 
 def _chunks_box(chunks: Sequence[int]) -> bytes:
@@ -214,8 +235,8 @@ def _text_box(texts: Mapping[str, str]) -> bytes:
     return box(b"udta", *found) if found else b""
 
 
-def _big_endian(kind: str, numbers: Sequence[int]) -> bytes:
-    found = array(kind, numbers)
+def _big_endian(numbers: array[int]) -> memoryview:
+    """An array's bytes as files have them; the array itself is used up."""
     if sys.byteorder == "little":
-        found.byteswap()
-    return found.tobytes()
+        numbers.byteswap()
+    return memoryview(numbers).cast("B")

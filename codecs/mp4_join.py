@@ -16,14 +16,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from io import FileIO
 from itertools import pairwise
 from math import ceil
 
-from avpipe.codecs.mp4_boxes import BoxError
+from avpipe.codecs.mp4_boxes import BoxError, Parts, bytes_of, size_of
 from avpipe.codecs.mp4_entries import plain_picture_entry, plain_sound_entry
 from avpipe.codecs.mp4_index import FILE_TYPE, IndexedTrack, Labels, lasting, movie_box
-from avpipe.codecs.mp4_track import Movie, Mp4Track, read_movie, read_track, sample_ends, spans_of
+from avpipe.codecs.mp4_track import (
+    MOST_INDEX_BYTES,
+    Movie,
+    Mp4Track,
+    read_movie,
+    read_track,
+    spans_of,
+)
 from avpipe.errors import DiskFullError, RenderError
 from avpipe.media import AudioStream, MediaInfo, VideoStream
 from avpipe.recipe import AUDIO_RATE, Action, Recipe
@@ -43,7 +51,8 @@ _Chunk = tuple[float, int, int]
 """When it begins in seconds, its track's number and its own."""
 _UNTOLD = 0x55C4
 """The language `und`."""
-_MOST_BEFORE_WIDE = (1 << 32) - 1
+_MOST_BEFORE_WIDE = (1 << 32) - 1 - MOST_INDEX_BYTES
+"""What media may have where none of their chunks begins beyond what 32 bits tell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,14 +96,13 @@ def write_join(join: Join, target: str) -> Iterator[float]:
     Raises RenderError where an input ends too soon or cannot be read, DiskFullError.
     """
     layouts = [_Layout.of(part) for part in join.parts]
-    order = list(heapq.merge(*(layout.order(number) for number, layout in enumerate(layouts))))
-    media_bytes = sum(layout.ends[layout.bounds[-1]] for layout in layouts)
     with ExitStack() as files:
         sources = [files.enter_context(_source(part.track.path)) for part in join.parts]
         try:
             output = files.enter_context(open(target, "wb", buffering=0))  # noqa: PTH123
-            output.write(_head(join, layouts, order, media_bytes))
-            yield from _moved(layouts, order, sources, _Sink(output))
+            for piece in bytes_of(_head(join.labels, layouts)):
+                _write(output, piece)
+            yield from _moved(layouts, sources, _Sink(output))
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFullError(f"no room for {target}") from error
@@ -195,27 +203,24 @@ class _Layout:
     """How a track lies in the output: chunk by chunk."""
 
     part: Part
-    ends: array[int]
-    """How many bytes the samples before each one have, and all of them."""
     bounds: array[int]
     """The first sample of each chunk, and the one behind the last chunk."""
     begins: array[int]
     """When each chunk begins, in ticks."""
+    sizes: array[int]
+    """How large each chunk is, in bytes."""
 
     @classmethod
     def of(cls, part: Part) -> _Layout:
         """The layout of a track."""
         (bounds, begins) = _chunked(part)
-        return cls(part=part, ends=sample_ends(part.track), bounds=bounds, begins=begins)
+        sizes = (sum(part.track.sizes[first:end]) for first, end in pairwise(bounds))
+        return cls(part=part, bounds=bounds, begins=begins, sizes=array("Q", sizes))
 
     def order(self, number: int) -> Iterator[_Chunk]:
         """Its chunks as those of the track of that number: when each begins, and its own number."""
         for chunk, ticks in enumerate(self.begins):
             yield ticks / self.part.track.scale, number, chunk
-
-    def size_bytes(self, chunk: int) -> int:
-        """How large a chunk is."""
-        return self.ends[self.bounds[chunk + 1]] - self.ends[self.bounds[chunk]]
 
 
 def _chunked(part: Part) -> tuple[array[int], array[int]]:
@@ -236,29 +241,30 @@ def _chunked(part: Part) -> tuple[array[int], array[int]]:
     return bounds, begins
 
 
-def _head(
-    join: Join, layouts: Sequence[_Layout], order: Sequence[_Chunk], media_bytes: int
-) -> bytes:
-    """Everything before the media; where that begins depends on how long this is."""
-    wide = media_bytes > _MOST_BEFORE_WIDE - 64
+def _order(layouts: Sequence[_Layout]) -> Iterator[_Chunk]:
+    """The chunks of all tracks as they lie in the output."""
+    return heapq.merge(*(layout.order(number) for number, layout in enumerate(layouts)))
+
+
+def _head(labels: Labels, layouts: Sequence[_Layout]) -> Parts:
+    """Everything before the media, which begin where it ends."""
+    media_bytes = sum(sum(layout.sizes) for layout in layouts)
+    is_wide = media_bytes > _MOST_BEFORE_WIDE
     opening = struct.pack(">I4sQ", 1, b"mdat", 16 + media_bytes)
-    if not wide:
+    if not is_wide:
         opening = struct.pack(">I4s", 8 + media_bytes, b"mdat")
-    before = 0
-    while True:
-        begin = before + len(opening)
-        head = FILE_TYPE + movie_box(_indexed(layouts, order, begin), join.labels, scale=AUDIO_RATE)
-        if len(head) == before:
-            return head + opening
-        before = len(head)
+    index = partial(movie_box, _indexed(layouts), labels, scale=AUDIO_RATE, is_wide=is_wide)
+    begin = len(FILE_TYPE) + size_of(index(begin=0)) + len(opening)
+    return [FILE_TYPE, *index(begin=begin), opening]
 
 
-def _indexed(layouts: Sequence[_Layout], order: Sequence[_Chunk], begin: int) -> list[IndexedTrack]:
-    """The tracks with their chunks from a place of the file on."""
+def _indexed(layouts: Sequence[_Layout]) -> list[IndexedTrack]:
+    """The tracks with their chunks' places in the media."""
     places = [array("Q", bytes(8 * len(layout.begins))) for layout in layouts]
-    for _, number, chunk in order:
+    begin = 0
+    for _, number, chunk in _order(layouts):
         places[number][chunk] = begin
-        begin += layouts[number].size_bytes(chunk)
+        begin += layouts[number].sizes[chunk]
     return [
         _as_indexed(layout, where, is_default=number < 2)
         for number, (layout, where) in enumerate(zip(layouts, places, strict=True))
@@ -275,20 +281,15 @@ def _as_indexed(layout: _Layout, places: array[int], *, is_default: bool) -> Ind
         samples=part.samples,
         duration=round(part.duration * AUDIO_RATE),
         deltas=lasting(part.track.deltas.first(part.samples), length),
-        chunks=[after - before for before, after in pairwise(layout.bounds)],
+        chunks=array("I", (after - before for before, after in pairwise(layout.bounds))),
         places=places,
         is_default=is_default,
     )
 
 
-def _moved(
-    layouts: Sequence[_Layout],
-    order: Sequence[_Chunk],
-    sources: Sequence[FileIO],
-    sink: _Sink,
-) -> Iterator[float]:
-    spans = [spans_of(layout.part.track, layout.ends, layout.bounds) for layout in layouts]
-    for begin, number, _ in order:
+def _moved(layouts: Sequence[_Layout], sources: Sequence[FileIO], sink: _Sink) -> Iterator[float]:
+    spans = [spans_of(layout.part.track, layout.bounds) for layout in layouts]
+    for begin, number, _ in _order(layouts):
         for place, size in next(spans[number]):
             sink.take(sources[number], place, size)
         if sink.is_due:
@@ -323,11 +324,9 @@ class _Sink:
 
     def flush(self) -> None:
         """Write what was gathered."""
-        rest = self._piece[: self._filled]
+        _write(self._output, self._piece[: self._filled])
         self._untold += self._filled
         self._filled = 0
-        while rest:
-            rest = rest[self._output.write(rest) :]
 
     @property
     def is_due(self) -> bool:
@@ -336,6 +335,13 @@ class _Sink:
             return False
         self._untold = 0
         return True
+
+
+def _write(output: FileIO, piece: bytes | memoryview) -> None:
+    """Write all of it."""
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[output.write(rest) :]
 
 
 def _source(path: str) -> FileIO:

@@ -12,7 +12,7 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -93,7 +93,7 @@ class Mp4Track:
     """How long samples last, in ticks, in the order of decoding."""
     shifts: Runs
     """How much later than decoded they are shown, in ticks; none where no frame is reordered."""
-    keys: memoryview | None
+    keys: bytes | None
     """The content of `stss`; None where every sample is a key frame."""
     sizes: array[int]
     """In bytes."""
@@ -172,7 +172,7 @@ def read_track(movie: Movie, number: int) -> Mp4Track:
         entry=_entry(_only(table, b"stsd")),
         deltas=deltas,
         shifts=_shifts(table, len(sizes)),
-        keys=next((content for kind, content in table if kind == b"stss"), None),
+        keys=next((bytes(content) for kind, content in table if kind == b"stss"), None),
         sizes=sizes,
         places=places,
         chunks=_chunks(_only(table, b"stsc"), len(places), len(sizes)),
@@ -180,44 +180,37 @@ def read_track(movie: Movie, number: int) -> Mp4Track:
     )
 
 
-def sample_ends(track: Mp4Track) -> array[int]:
-    """How many bytes the samples before each one have, and all of them."""
-    return array("Q", accumulate(track.sizes, initial=0))
-
-
-def spans_of(
-    track: Mp4Track, ends: array[int], bounds: Sequence[int]
-) -> Iterator[list[tuple[int, int]]]:
+def spans_of(track: Mp4Track, bounds: Sequence[int]) -> Iterator[list[tuple[int, int]]]:
     """Where the samples from one bound to the next lie: (place, bytes), neighbours joined.
 
-    `ends` are those of `sample_ends`.
+    The first bound is the first sample.
     """
-    chunks = _chunk_starts(track)
-    (place, first, behind) = next(chunks)
+    chunks = chunk_starts(track)
+    at = behind = 0
     for begin, end in pairwise(bounds):
         found: list[tuple[int, int]] = []
         while begin < end:
             while begin >= behind:
-                (place, first, behind) = next(chunks)
+                (at, behind) = next(chunks)
             until = min(behind, end)
-            at = place + ends[begin] - ends[first]
-            size = ends[until] - ends[begin]
+            size = sum(track.sizes[begin:until])
             if found and sum(found[-1]) == at:
                 found[-1] = (found[-1][0], found[-1][1] + size)
             else:
                 found.append((at, size))
+            at += size
             begin = until
         yield found
 
 
-def _chunk_starts(track: Mp4Track) -> Iterator[tuple[int, int, int]]:
-    """For each chunk its place, its first sample and the one behind its last."""
+def chunk_starts(track: Mp4Track) -> Iterator[tuple[int, int]]:
+    """For each chunk its place, and the sample behind its last."""
     chunk = sample = 0
     for count, samples in track.chunks:
         for _ in range(count):
-            yield track.places[chunk], sample, sample + samples
-            chunk += 1
             sample += samples
+            yield track.places[chunk], sample
+            chunk += 1
 
 
 def _shown(track: Mp4Track, first: int, end: int) -> Iterator[tuple[int, int]]:
