@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from avpipe.benchmarks.inputs import Inputs, conversation
@@ -77,8 +78,8 @@ def _copy_merge(inputs: Inputs, folder: Path, quick: bool) -> Pair:
     return _merge(inputs, folder, video, audio, ("-c", "copy"))
 
 
-def _copy_merge_long(inputs: Inputs, folder: Path, quick: bool) -> Pair:
-    seconds = 120 if quick else 3 * 3600
+def _copy_merge_long(inputs: Inputs, folder: Path, quick: bool, *, hours: int) -> Pair:
+    seconds = 120 if quick else hours * 3600
     video = inputs.thin_video(seconds)
     return _merge(inputs, folder, video, inputs.music_aac(seconds + 60), ("-c", "copy"))
 
@@ -212,7 +213,14 @@ CASES = {
             about="3 hours of H.264 of a low bit rate with AAC, against `ffmpeg -c copy`",
             bar=Bar(peak_mb=200),
             runs=3,
-            pair=_copy_merge_long,
+            pair=partial(_copy_merge_long, hours=3),
+        ),
+        Case(
+            name="copy-merge-24h",
+            about="the same of a day, of which ffmpeg's libraries would hold each packet",
+            bar=Bar(peak_mb=200),
+            runs=1,
+            pair=partial(_copy_merge_long, hours=24),
         ),
         Case(
             name="copy-merge-wav",

@@ -6,7 +6,9 @@ is one whose ideal grid the stamps keep to within the rounding, not one whose st
 
 from __future__ import annotations
 
+import heapq
 import itertools
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -59,11 +61,21 @@ def measure(
     return Rhythm(rate=_nominal(longest, average, tick, claimed), variable=False)
 
 
+def in_order(*times: array[int]) -> array[int]:
+    """All of them in order. No lists are made, which take four times as much memory."""
+    ordered = [
+        one if all(a <= b for a, b in itertools.pairwise(one)) else array("q", sorted(one))
+        for one in times
+        if one
+    ]
+    return ordered[0] if len(ordered) == 1 else array("q", heapq.merge(*ordered))
+
+
 def _varies(times: Sequence[int], period: Fraction, tick: Fraction) -> bool:
     """Whether a step is not the period, or the steps drift half a frame off its grid."""
     allowed = max(Fraction(101, 100), min(_JITTER / tick, period / 3))
-    steps = [after - before for before, after in itertools.pairwise(times)]
-    if min(steps) < period - allowed or max(steps) > period + allowed:
+    least, most = _extremes(after - before for before, after in itertools.pairwise(times))
+    if least < period - allowed or most > period + allowed:
         return True
     return _spread(times, period) > max(period / 2, 2 * allowed)
 
@@ -71,8 +83,20 @@ def _varies(times: Sequence[int], period: Fraction, tick: Fraction) -> bool:
 def _spread(times: Sequence[int], period: Fraction) -> Fraction:
     """How far the stamps lie apart on the grid of that period, in ticks."""
     p, q, first = period.numerator, period.denominator, times[0]
-    rests = [(time - first) * q - count * p for count, time in enumerate(times)]
-    return Fraction(max(rests) - min(rests), q)
+    least, most = _extremes((time - first) * q - count * p for count, time in enumerate(times))
+    return Fraction(most - least, q)
+
+
+def _extremes(numbers: Iterable[int]) -> tuple[int, int]:
+    """The least and the greatest of many, which are not held."""
+    left = iter(numbers)
+    least = most = next(left)
+    for number in left:
+        if number < least:
+            least = number
+        elif number > most:
+            most = number
+    return least, most
 
 
 def _nominal(

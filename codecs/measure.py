@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+
+from avpipe.codecs.mp4_thin import Thinned, thin
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -76,12 +79,15 @@ def measure(path: str, *, decode_s: float) -> Measured:
     import av.logging
 
     av.logging.set_level(None)
-    # Its streams are told by the headers: a frame need not be decoded to open it.
-    options = {"protocol_whitelist": "file", "skip_frame": "all"}
-    with av.open(f"file:{path}", options=options) as container:
-        size = container.size
+    movie = thin(path, lambda length_s: _windows(length_s, decode_s))
+    with ExitStack() as files:
+        source = f"file:{path}" if movie is None else files.enter_context(movie.file)
+        # Its streams are told by the headers: a frame need not be decoded to open it.
+        options = {"protocol_whitelist": "file", "skip_frame": "all"}
+        container = files.enter_context(av.open(source, "r", options=options))
+        (size, thinned) = (container.size, movie.tracks if movie is not None else {})
         streams = tuple(
-            _stream(container, stream, size, decode_s)
+            _stream(container, stream, size, decode_s, thinned.get(stream.index))
             for stream in container.streams
             if stream.type in ("video", "audio", "subtitle")
         )
@@ -89,7 +95,11 @@ def measure(path: str, *, decode_s: float) -> Measured:
 
 
 def _stream(
-    container: InputContainer, stream: Stream, size: int, decode_s: float
+    container: InputContainer,
+    stream: Stream,
+    size: int,
+    decode_s: float,
+    thinned: Thinned | None,
 ) -> MeasuredStream:
     time_base = Fraction(stream.time_base.numerator, stream.time_base.denominator)  # type: ignore[union-attr]
     entries = stream.index_entries  # made one by one: a list of three hours takes 70 MB
@@ -101,6 +111,7 @@ def _stream(
         context.thread_type = "AUTO"
         context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
     (decoded, errors) = _decode(container, stream, float(length), decode_s) if timed else (0, 0)
+    omissions = thinned.omissions if thinned is not None else ()
     return MeasuredStream(
         kind=stream.type,
         codec=context.name if context is not None else "unknown",
@@ -110,8 +121,9 @@ def _stream(
         channels=context.channels if stream.type == "audio" else None,
         start=start,
         end=start + length,
-        packets=len(entries),
-        beyond_end=sum(entry.pos + entry.size > size for entry in entries),
+        packets=len(entries) + sum(one.samples for one in omissions),
+        beyond_end=sum(entry.pos + entry.size > size for entry in entries)
+        + sum(one.beyond_end for one in omissions),
         decoded=decoded,
         errors=errors,
     )
@@ -122,12 +134,18 @@ def _decode(
 ) -> tuple[int, int]:
     if length_s <= decode_s:
         return _decode_window(container, stream, 0.0, float("inf"))
+    (*windows, (last_s, _)) = _windows(length_s, decode_s)
+    found = [_decode_window(container, stream, *window) for window in windows]
+    found.append(_decode_window(container, stream, last_s, float("inf"), most=TAIL_FRAMES))
+    return sum(decoded for decoded, _ in found), sum(errors for _, errors in found)
+
+
+def _windows(length_s: float, decode_s: float) -> list[tuple[float, float]]:
+    """What is decoded of a stream that is longer: where each stretch begins, and its length."""
     window_s = min(WINDOW_S, max(decode_s / 2, LEAST_WINDOW_S))
     count = max(2, int(decode_s / window_s))
-    starts = [(length_s - window_s) * number / (count - 1) for number in range(count)]
-    found = [_decode_window(container, stream, start, window_s) for start in starts[:-1]]
-    found.append(_decode_window(container, stream, starts[-1], float("inf"), most=TAIL_FRAMES))
-    return sum(decoded for decoded, _ in found), sum(errors for _, errors in found)
+    starts = ((length_s - window_s) * number / (count - 1) for number in range(count))
+    return [(start, window_s) for start in starts]
 
 
 def _decode_window(

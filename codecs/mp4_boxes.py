@@ -46,6 +46,16 @@ def boxes_in(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         start = box.end
 
 
+def content_of(data: memoryview, *kinds: bytes) -> memoryview:
+    """The content of the box that lies in boxes of those kinds. Raises BoxError without it."""
+    for kind in kinds:
+        found = next((content for name, content in boxes_in(data) if name == kind), None)
+        if found is None:
+            raise BoxError(f"it has no box {kind.decode('latin-1')}")
+        data = found
+    return data
+
+
 def _box(head: bytes, start: int, end: int) -> Box:
     (size, kind) = struct.unpack_from(">I4s", head)
     content = start + 8
@@ -59,7 +69,7 @@ def _box(head: bytes, start: int, end: int) -> Box:
     return Box(kind, content, start + size)
 
 
-def box(kind: bytes, *parts: bytes) -> bytes:
+def box(kind: bytes, *parts: bytes | memoryview) -> bytes:
     """A box of that kind and content."""
     return struct.pack(">I4s", 8 + sum(map(len, parts)), kind) + b"".join(parts)
 

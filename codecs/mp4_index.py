@@ -93,7 +93,7 @@ def movie_box(
         b"moov",
         header,
         *(
-            _track_box(track, number, created, _places_box(track.places, begin, is_wide=is_wide))
+            _track_box(track, number, created, places_box(track.places, begin, is_wide=is_wide))
             for number, track in enumerate(tracks, 1)
         ),
         _text_box(labels.texts),
@@ -157,7 +157,7 @@ def _sample_tables(track: IndexedTrack, places: Parts) -> Parts:
         tables.append(box(b"stss", source.keys))
     if source.shifts.counts:
         tables.append(runs_box(b"ctts", source.shifts.first(count)))
-    tables += [_chunks_box(track.chunks), _sizes_box(source.sizes, count), places]
+    tables += [chunks_box(track.chunks), sizes_box(source.sizes, count), places]
     if source.handler != PICTURE:
         tables += _warming_up(count)
     return large_box(b"stbl", *tables)
@@ -190,12 +190,15 @@ def runs_box(kind: bytes, runs: Runs) -> Parts:
     return large_box(kind, head, Later(size=8 * rows, make=table))
 
 
-def _sizes_box(sizes: array[int], count: int) -> Parts:
+def sizes_box(sizes: array[int], count: int) -> Parts:
+    """How large the first `count` samples are: `stsz`."""
     head = struct.pack(">4xII", 0, count)
     return large_box(b"stsz", head, Later(size=4 * count, make=lambda: _big_endian(sizes[:count])))
 
 
-def _places_box(places: Sequence[int], begin: int, *, is_wide: bool) -> Parts:
+def places_box(places: Sequence[int], begin: int, *, is_wide: bool) -> Parts:
+    """Where chunks begin, in bytes from `begin` on: `stco` or `co64`."""
+
     def table() -> memoryview:
         return _big_endian(array("Q" if is_wide else "I", (begin + place for place in places)))
 
@@ -204,7 +207,8 @@ def _places_box(places: Sequence[int], begin: int, *, is_wide: bool) -> Parts:
     return large_box(b"co64" if is_wide else b"stco", head, Later(size=size, make=table))
 
 
-def _chunks_box(chunks: Sequence[int]) -> bytes:
+def chunks_box(chunks: Sequence[int]) -> bytes:
+    """How many samples each chunk holds: `stsc`."""
     rows = []
     first = 1
     for size, run in groupby(chunks):

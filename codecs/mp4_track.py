@@ -10,13 +10,14 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from avpipe.codecs.mp4_boxes import BoxError, boxes_in, boxes_of
+from avpipe.codecs.mp4_boxes import Box, BoxError, boxes_in, boxes_of
 
 MOST_INDEX_BYTES = 512 * 1024 * 1024
 """Of an index that is read: a day of 60 frames a second has 100 MB."""
@@ -24,6 +25,7 @@ MOST_SAMPLES = 1 << 25
 """Of a track: a day of 60 frames a second has five million."""
 REORDERED = 64
 """Among so many samples the one that is shown first, or last, is looked for: H.264 holds 16."""
+_OF_THE_WHOLE = (b"mvhd", b"udta")
 Groups = tuple[tuple[int, int], ...]
 """How many chunks in a row have how many samples each."""
 
@@ -50,14 +52,18 @@ class Runs:
 
     def first(self, samples: int) -> Runs:
         """Those of so many samples from the first on."""
-        before = 0
-        for number, count in enumerate(self.counts):
-            before += count
-            if before >= samples:
-                counts = self.counts[: number + 1]
-                counts[-1] -= before - samples
-                return Runs(counts, self.values[: number + 1])
-        return self
+        return next(self.split((0, samples))) if samples < self.samples else self
+
+    def split(self, bounds: Sequence[int]) -> Iterator[Runs]:
+        """Those of the samples from each bound to the next one."""
+        ends = array("I", accumulate(self.counts))
+        for begin, end in pairwise(bounds):
+            (first, last) = (bisect_right(ends, begin), bisect_left(ends, end))
+            (counts, values) = (self.counts[first : last + 1], self.values[first : last + 1])
+            if begin < end:
+                counts[-1] -= ends[last] - end
+                counts[0] -= begin - (ends[first - 1] if first else 0)
+            yield Runs(counts, values) if begin < end else Runs(counts[:0], values[:0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,12 +72,24 @@ class Movie:
 
     path: str
     size_bytes: int
+    boxes: tuple[Box, ...]
+    """Those of the `moov` box. They are read one by one: one may be large."""
     created: int
     """In seconds since 1904; 0 where it is not told."""
-    tracks: tuple[memoryview, ...]
-    """The contents of the `trak` boxes, in their order, which is that of ffmpeg's streams."""
+    scale: int
+    """Ticks a second of what is told of the whole."""
     texts: memoryview | None
     """The content of `udta`."""
+
+    @property
+    def tracks(self) -> tuple[Box, ...]:
+        """The `trak` boxes, in their order, which is that of ffmpeg's streams."""
+        return tuple(box for box in self.boxes if box.kind == b"trak")
+
+    def read(self, box: Box) -> memoryview:
+        """The content of a box. Raises OSError."""
+        with Path(self.path).open("rb") as file:
+            return _content(file, box)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +101,8 @@ class Mp4Track:
     """`vide` or `soun`."""
     scale: int
     """Ticks a second."""
+    told_ticks: int
+    """How long it lasts by its header; 0 where that does not say."""
     language: int
     """Three letters in 15 bits."""
     shape: bytes
@@ -102,6 +122,8 @@ class Mp4Track:
     chunks: Groups
     media_time: int
     """The tick that is shown first, by the edit list."""
+    edit_ticks: int
+    """How long it is shown by the edit list, in ticks of the whole; 0 where that does not say."""
 
     @property
     def ticks(self) -> int:
@@ -120,25 +142,36 @@ class Mp4Track:
         return min(at for at, _ in _shown(self, 0, min(REORDERED, len(self.sizes))))
 
 
+def index_of(file: BinaryIO) -> Box:
+    """Where the index of an MP4 lies. Raises BoxError where there is not one, OSError."""
+    size = file.seek(0, 2)
+    found = [box for box in boxes_of(file, 0, size) if box.kind == b"moov"]
+    if len(found) != 1 or found[0].end > size:
+        raise BoxError("it has not one index")
+    return found[0]
+
+
 def read_movie(path: str) -> Movie:
     """Read the index of an MP4. Raises BoxError where it is of another form, OSError."""
     with Path(path).open("rb") as file:
-        size = file.seek(0, 2)
-        found = [box for box in boxes_of(file, 0, size) if box.kind == b"moov"]
-        if len(found) != 1 or found[0].end > size:
-            raise BoxError("it has not one index")
-        if found[0].end - found[0].start > MOST_INDEX_BYTES:
+        index = index_of(file)
+        if index.end - index.start > MOST_INDEX_BYTES:
             raise BoxError("its index is too large")
-        parts = list(boxes_in(_content(file, found[0].start, found[0].end)))
-    if {b"mvex", b"cmov"} & {kind for kind, _ in parts}:
-        raise BoxError("its index is in parts, or compressed")
-    header = _only(parts, b"mvhd")
+        boxes = tuple(boxes_of(file, index.start, index.end))
+        if any(box.end > index.end for box in boxes):
+            raise BoxError("a box ends beyond the one that holds it")
+        if {b"mvex", b"cmov"} & {box.kind for box in boxes}:
+            raise BoxError("its index is in parts, or compressed")
+        small = [(box.kind, _content(file, box)) for box in boxes if box.kind in _OF_THE_WHOLE]
+        size = file.seek(0, 2)
+    header = _only(small, b"mvhd")
     return Movie(
         path=path,
         size_bytes=size,
+        boxes=boxes,
         created=_number(header, 4, 4 if header[0] == 0 else 8),
-        tracks=tuple(content for kind, content in parts if kind == b"trak"),
-        texts=next((content for kind, content in parts if kind == b"udta"), None),
+        scale=_positive(_number(header, 12 if header[0] == 0 else 20, 4)),
+        texts=next((content for kind, content in small if kind == b"udta"), None),
     )
 
 
@@ -146,7 +179,12 @@ def read_track(movie: Movie, number: int) -> Mp4Track:
     """Read the track of that number. Raises BoxError where it is of a form not read here."""
     if number >= len(movie.tracks):
         raise BoxError("there is no such track")
-    parts = list(boxes_in(movie.tracks[number]))
+    return track_of(movie, movie.read(movie.tracks[number]))
+
+
+def track_of(movie: Movie, content: memoryview) -> Mp4Track:
+    """The track that the content of a `trak` box tells. Errors as `read_track`."""
+    parts = list(boxes_in(content))
     media = list(boxes_in(_only(parts, b"mdia")))
     inner = list(boxes_in(_only(media, b"minf")))
     _require_own_data(_only(list(boxes_in(_only(inner, b"dinf"))), b"dref"))
@@ -155,7 +193,8 @@ def read_track(movie: Movie, number: int) -> Mp4Track:
         raise BoxError("its table of samples is of an unusual form")
     header = _only(parts, b"tkhd")
     timing = _only(media, b"mdhd")
-    (scale, language) = (12, 20) if timing[0] == 0 else (20, 32)
+    (scale, width, language) = (12, 4, 20) if timing[0] == 0 else (20, 8, 32)
+    told_ticks = _number(timing, scale + 4, width)
     sizes = _sizes(_only(table, b"stsz"))
     if sum(sizes) > movie.size_bytes:
         raise BoxError("its samples lie over one another, or beyond the end")
@@ -163,10 +202,12 @@ def read_track(movie: Movie, number: int) -> Mp4Track:
     deltas = _runs(_only(table, b"stts"), "I")
     if deltas.samples != len(sizes):
         raise BoxError("its samples have not all a time")
+    (media_time, edit_ticks) = _edit([content for kind, content in parts if kind == b"edts"])
     return Mp4Track(
         path=movie.path,
         handler=bytes(_only(media, b"hdlr")[8:12]),
         scale=_positive(_number(timing, scale, 4)),
+        told_ticks=0 if told_ticks == (1 << 8 * width) - 1 else told_ticks,
         language=_number(timing, language, 2),
         shape=bytes(header[40:84] if header[0] == 0 else header[52:96]),
         entry=_entry(_only(table, b"stsd")),
@@ -176,7 +217,8 @@ def read_track(movie: Movie, number: int) -> Mp4Track:
         sizes=sizes,
         places=places,
         chunks=_chunks(_only(table, b"stsc"), len(places), len(sizes)),
-        media_time=_media_time([content for kind, content in parts if kind == b"edts"]),
+        media_time=media_time,
+        edit_ticks=edit_ticks,
     )
 
 
@@ -236,9 +278,9 @@ def _spread(runs: Runs, first: int) -> Iterator[int]:
             yield value
 
 
-def _content(file: BinaryIO, start: int, end: int) -> memoryview:
-    file.seek(start)
-    return memoryview(file.read(end - start))
+def _content(file: BinaryIO, box: Box) -> memoryview:
+    file.seek(box.start)
+    return memoryview(file.read(box.end - box.start))
 
 
 def _only(parts: Sequence[tuple[bytes, memoryview]], kind: bytes) -> memoryview:
@@ -275,7 +317,9 @@ def _runs(content: memoryview, kind: str) -> Runs:
     if end > len(content):
         raise BoxError("a table is cut off")
     numbers = _native(kind, content[8:end])
-    return Runs(array("I", (number & 0xFFFFFFFF for number in numbers[::2])), numbers[1::2])
+    counts = array("I")
+    counts.frombytes(memoryview(numbers[::2]).cast("B"))
+    return Runs(counts, numbers[1::2])
 
 
 def _shifts(table: Sequence[tuple[bytes, memoryview]], count: int) -> Runs:
@@ -290,7 +334,8 @@ def _shifts(table: Sequence[tuple[bytes, memoryview]], count: int) -> Runs:
 
 def _native(kind: str, content: memoryview) -> array[int]:
     """Big-endian numbers."""
-    numbers = array(kind, bytes(content))
+    numbers = array(kind)
+    numbers.frombytes(content)
     if sys.byteorder == "little":
         numbers.byteswap()
     return numbers
@@ -334,18 +379,17 @@ def _entry(content: memoryview) -> bytes:
     return bytes(content[8 : 8 + _number(content, 8, 4)])
 
 
-def _media_time(edits: Sequence[memoryview]) -> int:
-    """The first tick shown, where the track is shown from there on in one piece."""
+def _edit(edits: Sequence[memoryview]) -> tuple[int, int]:
+    """The first tick shown and for how long, where the track is shown in one piece."""
     if not edits:
-        return 0
+        return 0, 0
     table = _only(list(boxes_in(edits[0])), b"elst")
-    form = ">Iihh" if table[0] == 0 else ">Qqhh"
-    rows = [(time, rate, part) for _, time, rate, part in _rows(table, form)]
-    if rows and rows[0][0] == -1:  # a wait before it
+    rows = list(_rows(table, ">Iihh" if table[0] == 0 else ">Qqhh"))
+    if rows and rows[0][1] == -1:  # a wait before it
         rows = rows[1:]
-    if len(rows) != 1 or rows[0][0] < 0 or rows[0][1:] != (1, 0):
+    if len(rows) != 1 or rows[0][1] < 0 or rows[0][2:] != (1, 0):
         raise BoxError("it is cut by its edit list")
-    return rows[0][0]
+    return rows[0][1], rows[0][0]
 
 
 def _require_own_data(content: memoryview) -> None:

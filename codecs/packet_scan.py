@@ -7,9 +7,9 @@ Other files up to `SCAN_LIMIT`: every packet. Larger ones: head, middle and tail
 from __future__ import annotations
 
 import itertools
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -18,7 +18,9 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from avpipe.codecs.frame_rate import measure
+from avpipe.codecs.frame_rate import in_order, measure
+from avpipe.codecs.mp4_boxes import BoxError
+from avpipe.codecs.mp4_thin import Omission, Thinned
 from avpipe.codecs.packet_track import DECODE_PACKETS, GAP, Track
 
 SCAN_LIMIT = 64 * 1000 * 1000
@@ -76,18 +78,30 @@ class Scan:
 
 
 def scan(
-    container: InputContainer, streams: list[Stream], size_bytes: int, deadline: Deadline
+    container: InputContainer,
+    streams: list[Stream],
+    size_bytes: int,
+    deadline: Deadline,
+    thinned: Mapping[int, Thinned],
 ) -> Scan:
-    """Look at the packets of these streams, as far as the container makes it necessary."""
+    """Look at the packets of these streams, as far as the container makes it necessary.
+
+    `thinned` is what the index leaves out that the demuxer was shown, by stream. Raises BoxError
+    where that does not fit what the demuxer made of it.
+    """
     _only(container, streams)
-    result = Scan(tracks=[_new_track(stream) for stream in streams])
+    result = Scan(tracks=[_new_track(stream, thinned.get(stream.index)) for stream in streams])
     try:
         if not streams:
             return result
         if _has_index(container, streams):
             if not _scan_index(container, result, size_bytes, deadline):
+                if thinned:
+                    raise BoxError("its index is not all")
                 _reset(container, result)
                 _scan_packets(container, result, size_bytes, deadline)
+        elif thinned:
+            raise BoxError("its index is not all")
         else:
             _scan_packets(container, result, size_bytes, deadline)
     except (OutOfTimeError, av.ExitError):
@@ -97,10 +111,10 @@ def scan(
     return result
 
 
-def _new_track(stream: Stream) -> Track:
+def _new_track(stream: Stream, thinned: Thinned | None = None) -> Track:
     if not stream.codec_context.is_open:
         stream.codec_context.thread_count = 1  # frame threads give the first frame late
-    return Track(stream=stream, tick=Fraction(stream.time_base or 1))
+    return Track(stream=stream, tick=Fraction(stream.time_base or 1), thinned=thinned)
 
 
 def _has_index(container: InputContainer, streams: list[Stream]) -> bool:
@@ -226,6 +240,8 @@ def _scan_index(
     for track in result.tracks:
         _take_index(track, size_bytes, deadline)
         entire = size_bytes <= SCAN_LIMIT and _index_varies(track)
+        if entire and track.thinned:
+            raise BoxError("all of its packets are needed")
         edges.append(_read_edges(container, track, deadline, entire=entire))
     _only(container, [track.stream for track in result.tracks])
     if entries != [len(track.stream.index_entries) for track in result.tracks]:
@@ -242,27 +258,59 @@ def _take_index(track: Track, size_bytes: int, deadline: Deadline) -> None:
     """
     track.open_window()
     (shown, hidden, is_video) = (track.windows[-1], track.hidden, track.is_video)
-    latest: float = -math.inf
+    left_out = {one.resumes_at: one for one in (track.thinned.omissions if track.thinned else ())}
+    steps = track.steps
+    latest = 0
     count = falls = total = reach = 0
     for count, entry in enumerate(track.stream.index_entries, 1):
         (stamp, size) = (entry.timestamp, entry.size)
-        falls += stamp <= latest
+        if left_out and (omission := left_out.pop(entry.pos, None)) is not None:
+            latest = _take_omission(track, omission, latest, stamp)
+        if count > 1:
+            falls += stamp <= latest
+            if not is_video:
+                steps[stamp - latest] += 1
         latest = stamp
         total += size
         reach = max(reach, entry.pos + size)
-        (hidden if is_video and entry.is_discard else shown).append(stamp)
+        if is_video:
+            (hidden if entry.is_discard else shown).append(stamp)
         if count % 4096 == 0:
             deadline.check()
-    track.latest_dts = int(latest) if count else None
-    (track.count, track.falls, track.size_bytes) = (count, track.falls + falls, total)
-    track.cut = reach > size_bytes
+    if left_out:
+        raise BoxError("its index has not the samples that were kept")
+    track.latest_dts = latest if count else None
+    track.count += count
+    track.falls += falls
+    track.size_bytes += total
+    track.cut |= reach > size_bytes
     track.whole = True
+
+
+def _take_omission(track: Track, omission: Omission, latest: int, following: int) -> int:
+    """Fill in what an index leaves out between two DTS; gives the last one of that."""
+    (runs,) = omission.deltas.split((0, omission.samples))
+    if latest + omission.deltas.total != following:
+        raise BoxError("its index has other times than its tables")
+    for count, delta in runs:
+        track.falls += 0 if delta else count
+        if not track.is_video:
+            track.steps[delta] += count
+        elif delta:
+            track.windows[-1].extend(range(latest + delta, latest + count * delta + 1, delta))
+        else:
+            track.windows[-1].extend([latest] * count)
+        latest += count * delta
+    track.count += omission.samples
+    track.size_bytes += omission.size_bytes
+    track.cut |= omission.beyond_end > 0
+    return latest
 
 
 def _index_varies(track: Track) -> bool:
     """Whether the DTS come at a variable rate, so that the PTS have to be looked at."""
     return track.is_video and bool(
-        measure([sorted((*track.windows[0], *track.hidden))], track.tick).variable
+        measure([in_order(track.windows[0], track.hidden)], track.tick).variable
     )
 
 
@@ -334,8 +382,14 @@ def _has_gap(track: Track) -> bool:
 
     The index tells no durations; a step of PCM is a chunk of any length, and tells nothing.
     """
-    stamps = track.windows[0]
-    if track.codec.startswith("pcm"):
+    if track.codec.startswith("pcm") or not track.steps:
         return False
-    steps = sorted(after - before for before, after in itertools.pairwise(stamps))
-    return bool(steps) and (steps[-1] - steps[len(steps) // 2]) * track.tick > GAP
+    usual = _median(track.steps)
+    return (max(track.steps) - usual) * track.tick > GAP
+
+
+def _median(steps: Counter[int]) -> int:
+    """The one in the middle, of all of them in order."""
+    ends = itertools.accumulate(count for _, count in sorted(steps.items()))
+    middle = steps.total() // 2
+    return next(step for step, end in zip(sorted(steps), ends, strict=True) if end > middle)

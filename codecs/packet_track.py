@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import av
 from av.packet import Packet
 from av.stream import Stream
+
+from avpipe.codecs.mp4_thin import Thinned
 
 GAP = Fraction(5, 1000)
 """Seconds between two packets of sound that count as a hole."""
@@ -24,6 +26,8 @@ class Track:
 
     stream: Stream
     tick: Fraction
+    thinned: Thinned | None = None
+    """What the index that the demuxer was shown leaves out, where it was a thinned one."""
     count: int = 0
     size_bytes: int = 0
     whole: bool = False
@@ -51,6 +55,8 @@ class Track:
     """Times of shown packets, a list for each part of the file that was seen."""
     hidden: array[int] = field(default_factory=lambda: array("q"))
     """Times of packets that an edit list hides."""
+    steps: Counter[int] = field(default_factory=Counter)
+    """How often which time is between two packets of sound, by the index."""
     longest: int = 0
     """The longest and the shortest packet of sound but for the last one, in ticks."""
     shortest: int | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,9 +28,12 @@ from avpipe.codecs.file_problems import (
     find_damage,
     find_traits,
 )
+from avpipe.codecs.mp4_boxes import BoxError
+from avpipe.codecs.mp4_thin import Thinned, thin
 from avpipe.codecs.packet_scan import Deadline, scan
 from avpipe.codecs.packet_track import Track
 from avpipe.codecs.stream_facts import audio_stream, subtitle_stream, video_stream
+from avpipe.codecs.thin_file import ThinFile
 from avpipe.codecs.wave_content import holds_samples
 from avpipe.errors import InputMissingError
 from avpipe.media import AudioStream, MediaInfo, VideoStream
@@ -95,9 +99,12 @@ def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
     sure = holds_samples(file)
     file.seek(0)
     av.logging.set_level(None)
+    by_header = head[4:8] == b"ftyp"
     try:
-        with _open(blank.path, file, by_header=head[4:8] == b"ftyp", few_guesses=sure) as container:
-            return _describe(blank, container, cut, time_limit_s)
+        if by_header and (info := _look_thinly(blank, cut, time_limit_s)) is not None:
+            return info
+        with _open(blank.path, file, by_header=by_header, few_guesses=sure) as container:
+            return _describe(blank, container, cut, time_limit_s, {})
     except (av.ArgumentError, av.DemuxerNotFoundError):
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
     except av.ExitError:
@@ -106,6 +113,19 @@ def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
         if cut:
             return _failed(blank, "truncated", TRUNCATED)
         return _failed(blank, "unreadable", f"{_UNREADABLE} ({_reason(error)}).")
+
+
+def _look_thinly(blank: MediaInfo, cut: bool, time_limit_s: float) -> MediaInfo | None:
+    """What a long MP4 is, by an index of a few stretches; None where all of it is needed."""
+    movie = thin(blank.path)
+    if movie is None:
+        return None
+    with movie.file as file:
+        try:
+            with _open(None, file, by_header=True, few_guesses=False) as container:
+                return _describe(blank, container, cut, time_limit_s, movie.tracks)
+        except BoxError:
+            return None
 
 
 _FEW_PACKETS = 8
@@ -117,10 +137,13 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
 
 
-def _open(path: str, file: BinaryIO, *, by_header: bool, few_guesses: bool) -> InputContainer:
+def _open(
+    path: str | None, file: BinaryIO | ThinFile, *, by_header: bool, few_guesses: bool
+) -> InputContainer:
     """The container, which can open no other file.
 
-    A name that is not UTF-8 can't be handed to ffmpeg; the open file is handed over instead.
+    Without a path, or with one that is not UTF-8, which can't be handed to ffmpeg, the open file is
+    handed over instead.
     With `by_header` no frame is decoded for what the header leaves out: the scan decodes one
     anyhow, and of a picture of a high bit rate that takes half of the time. With `few_guesses`
     the first packets alone are held against what else they might be than what the header says.
@@ -134,22 +157,33 @@ def _open(path: str, file: BinaryIO, *, by_header: bool, few_guesses: bool) -> I
         options["skip_frame"] = "all"
     if few_guesses:
         options["max_probe_packets"] = str(_FEW_PACKETS)
-    try:
-        path.encode()
-    except UnicodeEncodeError:
+    if path is None or not _is_utf8(path):
         return av.open(file, "r", options=options, metadata_errors="replace")
     return av.open(
         f"file:{path}", "r", options=options, metadata_errors="replace", timeout=(30, 30)
     )
 
 
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _describe(
-    blank: MediaInfo, container: InputContainer, cut: bool, time_limit_s: float
+    blank: MediaInfo,
+    container: InputContainer,
+    cut: bool,
+    time_limit_s: float,
+    thinned: Mapping[int, Thinned],
 ) -> MediaInfo:
     findings = Findings()
     name = container.format.name.split(",")[0]
     streams = _usable(container, findings)
-    seen = scan(container, streams, blank.size_bytes or 0, Deadline(left_s=time_limit_s))
+    deadline = Deadline(left_s=time_limit_s)
+    seen = scan(container, streams, blank.size_bytes or 0, deadline, thinned)
     video = _best_video([track for track in seen.tracks if track.is_video], name)
     audio = _best_audio([track for track in seen.tracks if not track.is_video], name)
     start, duration = _span((*video, *audio))

@@ -326,7 +326,7 @@ def _child_setup(memory_bytes: int | None, guard: IO[bytes] | None) -> Callable[
     """What a child does before its program: its signals and bounds, and its group told a guard."""
     if sys.platform == "win32":
         return None
-    prctl = _prctl()
+    prctl = _libc_function("prctl")
     parent = os.getpid()
 
     def setup() -> None:
@@ -346,12 +346,19 @@ def _child_setup(memory_bytes: int | None, guard: IO[bytes] | None) -> Callable[
     return setup
 
 
+def give_back_memory() -> None:
+    """Give memory that was freed back to the machine; glibc keeps what it may need again."""
+    if (trim := _libc_function("malloc_trim")) is not None:
+        trim(0)
+
+
 @functools.cache
-def _prctl() -> Callable[..., int] | None:
+def _libc_function(name: str) -> Callable[..., int] | None:
+    """A function that Linux's C library has; None where it has none of that name."""
     if not sys.platform.startswith("linux"):
         return None
     with contextlib.suppress(OSError, AttributeError):
-        function: Callable[..., int] = ctypes.CDLL(None).prctl
+        function: Callable[..., int] = getattr(ctypes.CDLL(None), name)
         return function
     return None
 

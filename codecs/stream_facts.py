@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from array import array
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import av
 from av.stream import Stream
 
-from avpipe.codecs.frame_rate import Rhythm, measure
+from avpipe.codecs.frame_rate import Rhythm, in_order, measure
 from avpipe.codecs.packet_track import GAP, Track
 from avpipe.media import AudioStream, Hdr, SubtitleStream, VideoStream
 
@@ -128,11 +129,8 @@ def subtitle_stream(stream: Stream) -> SubtitleStream:
 
 def _rhythm(track: Track, container: str) -> Rhythm:
     stream: Any = track.stream
-    hints = [
-        Fraction(rate.numerator, rate.denominator)
-        for rate in (stream.base_rate, stream.average_rate)
-        if rate
-    ]
+    told = track.thinned.rates if track.thinned else (stream.base_rate, stream.average_rate)
+    hints = [Fraction(rate.numerator, rate.denominator) for rate in told if rate]
     if container == "avi":  # its ticks are frames; a missing one repeats the frame before
         return Rhythm(rate=1 / track.tick, variable=False)
     reordered = bool(stream.codec_context.has_b_frames)
@@ -151,14 +149,15 @@ def _counted(track: Track, rhythm: Rhythm, duration: int) -> Rhythm:
 
 def _all_vary(track: Track) -> bool:
     """Whether the frames vary with those that an edit list hides, which a copy carries over."""
-    times = sorted((*track.hidden, *(time for window in track.windows for time in window)))
-    return bool(measure([times], track.tick).variable)
+    return bool(measure([in_order(track.hidden, *track.windows)], track.tick).variable)
 
 
-def _steady(window: array[int], *, cut_head: bool, cut_tail: bool, reordered: bool) -> list[int]:
+def _steady(
+    window: array[int], *, cut_head: bool, cut_tail: bool, reordered: bool
+) -> Sequence[int]:
     """The times in order, without those near a cut, where frames in between are missing."""
-    times = sorted(window)
-    if reordered and len(times) > 4 * _REORDER:
+    times = in_order(window)
+    if reordered and (cut_head or cut_tail) and len(times) > 4 * _REORDER:
         times = times[_REORDER if cut_head else 0 : -_REORDER if cut_tail else None]
     return times
 
@@ -233,7 +232,7 @@ def _decoded_end(track: Track, rate: int) -> int | None:
 
 
 def _bit_rate(track: Track, duration: int | None) -> int | None:
-    stated = getattr(track.stream, "bit_rate", None)
+    stated = track.thinned.bit_rate if track.thinned else getattr(track.stream, "bit_rate", None)
     if stated:
         return int(stated)
     if not track.whole or not duration:

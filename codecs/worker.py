@@ -19,7 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from avpipe import jsonform
-from avpipe.codecs.process import Child
+from avpipe.codecs.process import Child, give_back_memory
 from avpipe.codecs.standby import END, KEEP
 from avpipe.errors import AvpipeError, ChildFailedError
 
@@ -131,6 +131,7 @@ def stand_by() -> None:
         TASKS[task](*arguments)
         sys.stdout.write((KEEP if _most_bytes() <= KEEP_BYTES else END) + "\n")
         sys.stdout.flush()
+        give_back_memory()
 
 
 def _most_bytes() -> int:

@@ -12,6 +12,7 @@ from avpipe.codecs.edit_list import end_tracks_at
 from avpipe.codecs.ffmpeg import Ffmpeg, running
 from avpipe.codecs.measure import Measured
 from avpipe.codecs.mp4_join import join_of, write_join
+from avpipe.codecs.process import give_back_memory
 from avpipe.codecs.standby import let_go
 from avpipe.errors import RenderError
 from avpipe.media import AlignmentMethod
@@ -68,6 +69,7 @@ def _write(
         fitted = yield from updates
         if not made.is_file():
             raise RenderError(f"{ffmpeg.path} ended without an error and made nothing")
+        give_back_memory()
         end_tracks_at(str(made), plan.timeline.duration)
         yield Progress(stage="verify", done=0.0)
         with flushing(made):

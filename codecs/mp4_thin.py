@@ -1,0 +1,364 @@
+"""A long MP4 with an index of a few stretches, for what takes memory for each packet.
+
+ffmpeg's libraries hold some 90 bytes of each packet of a file that they open: of a day, 400 MB.
+What is looked at is the start, the end and little between. So they are shown the file with an index
+of that alone; what is left out is told apart, from the tables of the file itself. A file whose
+tables are not plain is opened as it is.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate, count, islice, pairwise
+from pathlib import Path
+
+from avpipe.codecs.mp4_boxes import (
+    Box,
+    BoxError,
+    Parts,
+    box,
+    boxes_in,
+    bytes_of,
+    content_of,
+    large_box,
+)
+from avpipe.codecs.mp4_index import PICTURE, chunks_box, places_box, runs_box, sizes_box
+from avpipe.codecs.mp4_track import (
+    Movie,
+    Mp4Track,
+    Runs,
+    chunk_starts,
+    index_of,
+    read_movie,
+    track_of,
+)
+from avpipe.codecs.thin_file import ThinFile
+
+THIN_FROM_BYTES = 4 * 1024 * 1024
+"""An index of fewer bytes is shown whole: that of an hour or more is larger."""
+EDGE = 1024
+"""How many samples are kept at the start and at the end."""
+AROUND = 64
+"""How many are kept beyond a stretch: those that are decoded before they are shown."""
+MOST_TICKS = 1 << 30
+"""How much time is left out in a piece: ffmpeg's libraries take a step of 2^31 ticks for none."""
+SOUND = b"soun"
+_TOLD_AS_IT_IS = frozenset((b"stsd", b"cslg"))
+_LEFT_OUT = frozenset((b"sdtp", b"sgpd", b"sbgp", b"stdp", b"padb", b"free"))
+_TOLD_ANEW = frozenset((b"stts", b"ctts", b"stss", b"stsc", b"stsz", b"stco", b"co64"))
+_KEY_GROUPS = frozenset((b"rap ", b"sync"))
+"""Groups that say which samples are key frames."""
+_HEARD_BEFORE = 2
+"""Packets of sound that a decoder is given before the one that is wanted."""
+_TABLES = (b"mdia", b"minf", b"stbl")
+Range = tuple[int, int]
+"""The first sample of some, and the one behind the last."""
+Windows = Callable[[float], Sequence[tuple[float, float]]]
+"""Stretches of a track that lasts so many seconds: where each begins and its length in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Omission:
+    """Samples in a row that a thinned index leaves out."""
+
+    resumes_at: int
+    """Where the sample behind them lies in the file, in bytes."""
+    deltas: Runs
+    """How long the sample before them and each of them lasts by its decoding time, in ticks."""
+    size_bytes: int
+    beyond_end: int
+    """How many of them lie past the end of the file."""
+
+    @property
+    def samples(self) -> int:
+        """How many they are."""
+        return self.deltas.samples - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Thinned:
+    """What a track is beside what its thinned index tells."""
+
+    omissions: tuple[Omission, ...]
+    rates: tuple[Fraction, ...]
+    """Samples a second, as ffmpeg's libraries would tell them by the whole table."""
+    bit_rate: int
+    """Bits a second, told in the same way."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThinMovie:
+    """A file with a thinned index."""
+
+    file: ThinFile
+    """For av.open; whoever asked for it closes it."""
+    tracks: Mapping[int, Thinned]
+    """By the numbers of the tracks, which are those of ffmpeg's streams."""
+
+
+def thin(path: str, windows: Windows = lambda _: ()) -> ThinMovie | None:
+    """The file with its index thinned; None where that is short or not plain.
+
+    Of each track the edges are kept, and the `windows`. Raises OSError.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            index = index_of(file)
+        if index.end - index.start < THIN_FROM_BYTES:
+            return None
+        movie = read_movie(path)
+        tracks: dict[int, Thinned] = {}
+        content = b"".join(_index(movie, windows, tracks))
+    except BoxError:
+        return None  # it is shown as it is
+    left = index.end - index.start - len(content)
+    if not tracks or left < len(box(b"free")):
+        return None
+    content += struct.pack(">I4s", left, b"free")
+    return ThinMovie(file=ThinFile(path, index.start, index.end, content), tracks=tracks)
+
+
+def _index(
+    movie: Movie, windows: Windows, tracks: dict[int, Thinned]
+) -> Iterator[bytes | memoryview]:
+    """The content of the thinned index; `tracks` is filled in."""
+    numbers = count()
+    for found in movie.boxes:
+        parts: Parts | None = None
+        if found.kind == b"trak":
+            number = next(numbers)
+            if (thinned := _track(movie, found, windows)) is not None:
+                (parts, tracks[number]) = thinned
+        yield from bytes_of(parts or [box(found.kind, movie.read(found))])
+
+
+def _track(movie: Movie, found: Box, windows: Windows) -> tuple[Parts, Thinned] | None:
+    """A track with thinned tables, and what is left out; None where all of it is kept."""
+    content = movie.read(found)
+    if not _is_plain(content):
+        return None
+    track = track_of(movie, content)
+    bare = b"".join(bytes_of(_with_tables(b"trak", content, _TABLES, [])))
+    del content  # its tables are large
+    kept = _kept(track, movie.scale, windows)
+    if len(kept) == 1:
+        return None
+    (tables, thinned) = _thinned(track, kept, movie.size_bytes)
+    ((_, rest),) = boxes_in(memoryview(bare))
+    return _with_tables(b"trak", rest, _TABLES, tables), thinned
+
+
+def _is_plain(content: memoryview) -> bool:
+    """Whether all that is told of a track's samples stands in tables that are read here."""
+    handler = bytes(content_of(content, b"mdia", b"hdlr")[8:12])
+    if handler not in (PICTURE, SOUND):
+        return False
+    tables = list(boxes_in(content_of(content, *_TABLES)))
+    groups = {bytes(found[4:8]) for kind, found in tables if kind in (b"sbgp", b"sgpd")}
+    sizes = content_of(content, *_TABLES, b"stsz")
+    durations = content_of(content, *_TABLES, b"stts")
+    is_raw = struct.unpack_from(">I4xI", bytes(durations[:16]), 4) == (1, 1)
+    return (
+        {kind for kind, _ in tables} <= _TOLD_AS_IT_IS | _LEFT_OUT | _TOLD_ANEW
+        and not groups & _KEY_GROUPS
+        and bytes(sizes[4:8]) == bytes(4)  # else a packet is a chunk of raw samples
+        and not is_raw
+    )
+
+
+# Which samples are kept
+
+
+def _kept(track: Mp4Track, scale: int, windows: Windows) -> tuple[Range, ...]:
+    """The samples that are kept, in order; one range where all are."""
+    samples = len(track.sizes)
+    whole = ((0, samples),)
+    if samples <= 4 * EDGE or 0 in track.sizes:
+        return whole
+    times = _Times(track.deltas)
+    until = track.media_time + Fraction(track.edit_ticks * track.scale, scale)
+    edges = (track.media_time, until if track.edit_ticks else times.total)
+    if times.sample_at(edges[0]) >= EDGE // 2 or times.sample_at(edges[1]) < samples - EDGE // 2:
+        return whole  # samples that are not shown are dropped, and how many cannot be told here
+    stones = (times.sample_at(ticks) for ticks in range(0, times.total, MOST_TICKS // 2))
+    wanted = [(0, EDGE), (samples - EDGE, samples), *((stone, stone + 1) for stone in stones)]
+    if track.shifts.values and min(track.shifts.values) < 0:  # all times are moved by the least
+        wanted.append(_least(track.shifts))
+    keys = _keys(track)
+    for start_s, length_s in windows(times.total / track.scale):
+        sought = times.sample_at(round(start_s * track.scale) + track.media_time)
+        key = sought - _HEARD_BEFORE if keys is None else _key_before(keys, sought)
+        first = max(0, key)
+        behind = times.sample_at(times.of(first) + round(length_s * track.scale))
+        wanted.append((first, min(samples, behind + AROUND)))
+    return _joined(wanted)
+
+
+def _key_before(keys: array[int], sample: int) -> int:
+    """The last key frame up to a sample; the first sample where there is none."""
+    place = bisect_right(keys, sample + 1)
+    return keys[place - 1] - 1 if place else 0
+
+
+class _Times:
+    """When samples are decoded, in ticks."""
+
+    def __init__(self, deltas: Runs) -> None:
+        self._deltas = deltas
+        self._samples = array("Q", accumulate(deltas.counts, initial=0))
+        self._ticks = array("Q", accumulate((n * length for n, length in deltas), initial=0))
+
+    @property
+    def total(self) -> int:
+        """How long all of them last."""
+        return self._ticks[-1]
+
+    def sample_at(self, ticks: float | Fraction) -> int:
+        """The sample that is decoded at a time, or before it; the last one behind the end."""
+        run = min(max(0, bisect_right(self._ticks, ticks) - 1), len(self._deltas.counts) - 1)
+        inside = int(ticks - self._ticks[run]) // max(1, self._deltas.values[run])
+        return self._samples[run] + max(0, min(inside, self._deltas.counts[run] - 1))
+
+    def of(self, sample: int) -> int:
+        """When a sample is decoded."""
+        run = max(0, bisect_right(self._samples, sample) - 1)
+        return self._ticks[run] + (sample - self._samples[run]) * self._deltas.values[run]
+
+
+def _keys(track: Mp4Track) -> array[int] | None:
+    """The numbers of the key frames, from one on; None where each sample is one."""
+    if track.keys is None:
+        return None
+    rows = track.keys[8 : 8 + 4 * int.from_bytes(track.keys[4:8])]
+    return array("I", (number for (number,) in struct.iter_unpack(">I", rows)))
+
+
+def _least(runs: Runs) -> Range:
+    """The first sample whose value is the least."""
+    run = runs.values.index(min(runs.values))
+    before = sum(runs.counts[:run])
+    return before, before + 1
+
+
+def _joined(ranges: Sequence[Range]) -> tuple[Range, ...]:
+    """The same samples in order, none twice; neighbours are one range."""
+    found: list[Range] = []
+    for begin, end in sorted(ranges):
+        if found and begin <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((begin, end))
+    return tuple(found)
+
+
+# Their tables
+
+
+def _thinned(
+    track: Mp4Track, kept: Sequence[Range], size_bytes: int
+) -> tuple[Sequence[bytes | Parts], Thinned]:
+    """The tables of the samples that are kept, and what is left out."""
+    (places, beyond) = _places(track, kept, size_bytes)
+    gaps = [(before[1], after[0]) for before, after in pairwise(kept)]
+    # The sample before a gap lasts until the one behind it.
+    edges = [edge for begin, end in kept for edge in (begin, end - 1)]
+    spans = list(track.deltas.split([*edges, kept[-1][1]]))
+    omitted = spans[1:-1:2]
+    sizes = array("I", (size for begin, end in kept for size in track.sizes[begin:end]))
+    tables: list[bytes | Parts] = [
+        runs_box(b"stts", _lengths(spans[::2], [*omitted, spans[-1]])),
+        chunks_box(array("I", [1]) * len(sizes)),
+        sizes_box(sizes, len(sizes)),
+        places_box(places, 0, is_wide=True),
+    ]
+    if track.shifts.counts:
+        bounds = [bound for both in kept for bound in both]
+        tables.append(runs_box(b"ctts", _chained(islice(track.shifts.split(bounds), 0, None, 2))))
+    if (keys := _keys(track)) is not None:
+        tables.append(_keys_box(keys, kept))
+    resumed = accumulate(end - begin for begin, end in kept[:-1])
+    omissions = tuple(
+        Omission(
+            resumes_at=places[number],
+            deltas=deltas,
+            size_bytes=sum(track.sizes[begin:end]),
+            beyond_end=past,
+        )
+        for number, deltas, (begin, end), past in zip(resumed, omitted, gaps, beyond, strict=True)
+    )
+    ticks = max(1, min(track.ticks, track.told_ticks or track.ticks))
+    bit_rate = sum(track.sizes) * 8 * track.scale // ticks
+    return tables, Thinned(omissions=omissions, rates=_rates(track, ticks), bit_rate=bit_rate)
+
+
+def _lengths(kept: Sequence[Runs], last: Sequence[Runs]) -> Runs:
+    """The durations of the samples of each range, and of its last one up to the next range."""
+    ends = [Runs(array("I", [1]), array("I", [runs.total])) for runs in last]
+    return _chained([runs for pair in zip(kept, ends, strict=True) for runs in pair])
+
+
+def _chained(parts: Iterable[Runs]) -> Runs:
+    left = iter(parts)
+    first = next(left)
+    (counts, values) = (first.counts[:], first.values[:])
+    for part in left:
+        counts.extend(part.counts)
+        values.extend(part.values)
+    return Runs(counts, values)
+
+
+def _keys_box(keys: array[int], kept: Sequence[Range]) -> bytes:
+    numbers = array("I")
+    before = 0
+    for begin, end in kept:
+        inside = keys[bisect_right(keys, begin) : bisect_right(keys, end)]
+        numbers.extend(key - begin + before for key in inside)
+        before += end - begin
+    return box(b"stss", struct.pack(f">4x{len(numbers) + 1}I", len(numbers), *numbers))
+
+
+def _places(
+    track: Mp4Track, kept: Sequence[Range], size_bytes: int
+) -> tuple[array[int], array[int]]:
+    """Where each sample that is kept lies, and how many of each gap lie past the file's end."""
+    bounds = [bound for both in kept for bound in both]
+    (places, beyond) = (array("Q"), array("I", bytes(4 * (len(kept) - 1))))
+    span = sample = 0  # even spans are kept, odd ones are gaps
+    for at, behind in chunk_starts(track):
+        while sample < behind:
+            end = min(behind, bounds[span + 1])
+            sizes = track.sizes[sample:end]
+            if span % 2 == 0:
+                places.extend(accumulate(sizes[:-1], initial=at))
+            at += sum(sizes)
+            if span % 2 and at > size_bytes:
+                begin = at - sum(sizes)
+                beyond[span // 2] += sum(begin + past > size_bytes for past in accumulate(sizes))
+            sample = end
+            span += sample == bounds[span + 1]
+    return places, beyond
+
+
+def _rates(track: Mp4Track, ticks: int) -> tuple[Fraction, ...]:
+    (counts, values) = (track.deltas.counts, track.deltas.values)
+    average = Fraction(len(track.sizes) * track.scale, ticks)
+    steady = len(counts) == 1 or (len(counts) == 2 and counts[1] == 1)
+    return (Fraction(track.scale, values[0]), average) if steady and values[0] else (average,)
+
+
+def _with_tables(
+    kind: bytes, content: memoryview, path: Sequence[bytes], tables: Sequence[bytes | Parts]
+) -> Parts:
+    """A box with other tables of samples in the box that lies in it by that path."""
+    parts: list[bytes | Parts] = []
+    for name, inner in boxes_in(content):
+        if path and name == path[0]:
+            parts.append(_with_tables(name, inner, path[1:], tables))
+        elif path or name in _TOLD_AS_IT_IS:
+            parts.append(box(name, bytes(inner)))
+    return large_box(kind, *parts, *([] if path else tables))
