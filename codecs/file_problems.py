@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from avpipe.codecs.packet_scan import Scan
+from avpipe.codecs.packet_read import Scan
 from avpipe.codecs.packet_track import Track
 from avpipe.media import AudioStream, Problem, Severity, VideoStream
 

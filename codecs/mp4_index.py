@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from avpipe.codecs.mp4_boxes import Later, Parts, box, full_box, large_box
-from avpipe.codecs.mp4_track import Mp4Track, Runs
+from avpipe.codecs.mp4_runs import Runs
+from avpipe.codecs.mp4_track import Mp4Track
 
 FILE_TYPE = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
 PICTURE = b"vide"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, count, islice, pairwise
@@ -28,38 +28,29 @@ from avpipe.codecs.mp4_boxes import (
     large_box,
 )
 from avpipe.codecs.mp4_index import PICTURE, chunks_box, places_box, runs_box, sizes_box
+from avpipe.codecs.mp4_runs import Runs
 from avpipe.codecs.mp4_track import (
     Movie,
     Mp4Track,
-    Runs,
     chunk_starts,
     index_of,
     read_movie,
     track_of,
 )
+from avpipe.codecs.thin_choice import Range, Windows, kept_of, keys_of
 from avpipe.codecs.thin_file import ThinFile
 
 THIN_FROM_BYTES = 4 * 1024 * 1024
 """An index of fewer bytes is shown whole: that of an hour or more is larger."""
-EDGE = 1024
-"""How many samples are kept at the start and at the end."""
-AROUND = 64
-"""How many are kept beyond a stretch: those that are decoded before they are shown."""
-MOST_TICKS = 1 << 30
-"""How much time is left out in a piece: ffmpeg's libraries take a step of 2^31 ticks for none."""
 SOUND = b"soun"
 _TOLD_AS_IT_IS = frozenset((b"stsd", b"cslg"))
 _LEFT_OUT = frozenset((b"sdtp", b"sgpd", b"sbgp", b"stdp", b"padb", b"free"))
 _TOLD_ANEW = frozenset((b"stts", b"ctts", b"stss", b"stsc", b"stsz", b"stco", b"co64"))
 _KEY_GROUPS = frozenset((b"rap ", b"sync"))
 """Groups that say which samples are key frames."""
-_HEARD_BEFORE = 2
-"""Packets of sound that a decoder is given before the one that is wanted."""
+MOST_TICKS = (1 << 31) - 1
+"""The longest step that ffmpeg's libraries take for one."""
 _TABLES = (b"mdia", b"minf", b"stbl")
-Range = tuple[int, int]
-"""The first sample of some, and the one behind the last."""
-Windows = Callable[[float], Sequence[tuple[float, float]]]
-"""Stretches of a track that lasts so many seconds: where each begins and its length in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +136,7 @@ def _track(movie: Movie, found: Box, windows: Windows) -> tuple[Parts, Thinned] 
     track = track_of(movie, content)
     bare = b"".join(bytes_of(_with_tables(b"trak", content, _TABLES, [])))
     del content  # its tables are large
-    kept = _kept(track, movie.scale, windows)
+    kept = kept_of(track, movie.scale, windows)
     if len(kept) == 1:
         return None
     (tables, thinned) = _thinned(track, kept, movie.size_bytes)
@@ -162,101 +153,13 @@ def _is_plain(content: memoryview) -> bool:
     groups = {bytes(found[4:8]) for kind, found in tables if kind in (b"sbgp", b"sgpd")}
     sizes = content_of(content, *_TABLES, b"stsz")
     durations = content_of(content, *_TABLES, b"stts")
-    is_raw = struct.unpack_from(">I4xI", bytes(durations[:16]), 4) == (1, 1)
+    is_raw = len(durations) < 16 or struct.unpack_from(">I4xI", durations, 4) == (1, 1)
     return (
         {kind for kind, _ in tables} <= _TOLD_AS_IT_IS | _LEFT_OUT | _TOLD_ANEW
         and not groups & _KEY_GROUPS
         and bytes(sizes[4:8]) == bytes(4)  # else a packet is a chunk of raw samples
         and not is_raw
     )
-
-
-# Which samples are kept
-
-
-def _kept(track: Mp4Track, scale: int, windows: Windows) -> tuple[Range, ...]:
-    """The samples that are kept, in order; one range where all are."""
-    samples = len(track.sizes)
-    whole = ((0, samples),)
-    if samples <= 4 * EDGE or 0 in track.sizes:
-        return whole
-    times = _Times(track.deltas)
-    until = track.media_time + Fraction(track.edit_ticks * track.scale, scale)
-    edges = (track.media_time, until if track.edit_ticks else times.total)
-    if times.sample_at(edges[0]) >= EDGE // 2 or times.sample_at(edges[1]) < samples - EDGE // 2:
-        return whole  # samples that are not shown are dropped, and how many cannot be told here
-    stones = (times.sample_at(ticks) for ticks in range(0, times.total, MOST_TICKS // 2))
-    wanted = [(0, EDGE), (samples - EDGE, samples), *((stone, stone + 1) for stone in stones)]
-    if track.shifts.values and min(track.shifts.values) < 0:  # all times are moved by the least
-        wanted.append(_least(track.shifts))
-    keys = _keys(track)
-    for start_s, length_s in windows(times.total / track.scale):
-        sought = times.sample_at(round(start_s * track.scale) + track.media_time)
-        key = sought - _HEARD_BEFORE if keys is None else _key_before(keys, sought)
-        first = max(0, key)
-        behind = times.sample_at(times.of(first) + round(length_s * track.scale))
-        wanted.append((first, min(samples, behind + AROUND)))
-    return _joined(wanted)
-
-
-def _key_before(keys: array[int], sample: int) -> int:
-    """The last key frame up to a sample; the first sample where there is none."""
-    place = bisect_right(keys, sample + 1)
-    return keys[place - 1] - 1 if place else 0
-
-
-class _Times:
-    """When samples are decoded, in ticks."""
-
-    def __init__(self, deltas: Runs) -> None:
-        self._deltas = deltas
-        self._samples = array("Q", accumulate(deltas.counts, initial=0))
-        self._ticks = array("Q", accumulate((n * length for n, length in deltas), initial=0))
-
-    @property
-    def total(self) -> int:
-        """How long all of them last."""
-        return self._ticks[-1]
-
-    def sample_at(self, ticks: float | Fraction) -> int:
-        """The sample that is decoded at a time, or before it; the last one behind the end."""
-        run = min(max(0, bisect_right(self._ticks, ticks) - 1), len(self._deltas.counts) - 1)
-        inside = int(ticks - self._ticks[run]) // max(1, self._deltas.values[run])
-        return self._samples[run] + max(0, min(inside, self._deltas.counts[run] - 1))
-
-    def of(self, sample: int) -> int:
-        """When a sample is decoded."""
-        run = max(0, bisect_right(self._samples, sample) - 1)
-        return self._ticks[run] + (sample - self._samples[run]) * self._deltas.values[run]
-
-
-def _keys(track: Mp4Track) -> array[int] | None:
-    """The numbers of the key frames, from one on; None where each sample is one."""
-    if track.keys is None:
-        return None
-    rows = track.keys[8 : 8 + 4 * int.from_bytes(track.keys[4:8])]
-    return array("I", (number for (number,) in struct.iter_unpack(">I", rows)))
-
-
-def _least(runs: Runs) -> Range:
-    """The first sample whose value is the least."""
-    run = runs.values.index(min(runs.values))
-    before = sum(runs.counts[:run])
-    return before, before + 1
-
-
-def _joined(ranges: Sequence[Range]) -> tuple[Range, ...]:
-    """The same samples in order, none twice; neighbours are one range."""
-    found: list[Range] = []
-    for begin, end in sorted(ranges):
-        if found and begin <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((begin, end))
-    return tuple(found)
-
-
-# Their tables
 
 
 def _thinned(
@@ -279,7 +182,7 @@ def _thinned(
     if track.shifts.counts:
         bounds = [bound for both in kept for bound in both]
         tables.append(runs_box(b"ctts", _chained(islice(track.shifts.split(bounds), 0, None, 2))))
-    if (keys := _keys(track)) is not None:
+    if (keys := keys_of(track)) is not None:
         tables.append(_keys_box(keys, kept))
     resumed = accumulate(end - begin for begin, end in kept[:-1])
     omissions = tuple(
@@ -298,6 +201,8 @@ def _thinned(
 
 def _lengths(kept: Sequence[Runs], last: Sequence[Runs]) -> Runs:
     """The durations of the samples of each range, and of its last one up to the next range."""
+    if any(runs.total > MOST_TICKS for runs in last):
+        raise BoxError("a sample lasts for too long")
     ends = [Runs(array("I", [1]), array("I", [runs.total])) for runs in last]
     return _chained([runs for pair in zip(kept, ends, strict=True) for runs in pair])
 

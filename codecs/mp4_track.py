@@ -10,14 +10,14 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 from avpipe.codecs.mp4_boxes import Box, BoxError, boxes_in, boxes_of
+from avpipe.codecs.mp4_runs import Runs
 
 MOST_INDEX_BYTES = 512 * 1024 * 1024
 """Of an index that is read: a day of 60 frames a second has 100 MB."""
@@ -28,42 +28,6 @@ REORDERED = 64
 _OF_THE_WHOLE = (b"mvhd", b"udta")
 Groups = tuple[tuple[int, int], ...]
 """How many chunks in a row have how many samples each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """How many samples in a row have which value: eight bytes a run, of which there are many."""
-
-    counts: array[int]
-    values: array[int]
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        return zip(self.counts, self.values, strict=True)
-
-    @property
-    def samples(self) -> int:
-        """How many samples they are of."""
-        return sum(self.counts)
-
-    @property
-    def total(self) -> int:
-        """The sum of the values of all samples."""
-        return sum(count * value for count, value in self)
-
-    def first(self, samples: int) -> Runs:
-        """Those of so many samples from the first on."""
-        return next(self.split((0, samples))) if samples < self.samples else self
-
-    def split(self, bounds: Sequence[int]) -> Iterator[Runs]:
-        """Those of the samples from each bound to the next one."""
-        ends = array("I", accumulate(self.counts))
-        for begin, end in pairwise(bounds):
-            (first, last) = (bisect_right(ends, begin), bisect_left(ends, end))
-            (counts, values) = (self.counts[first : last + 1], self.values[first : last + 1])
-            if begin < end:
-                counts[-1] -= ends[last] - end
-                counts[0] -= begin - (ends[first - 1] if first else 0)
-            yield Runs(counts, values) if begin < end else Runs(counts[:0], values[:0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -316,7 +280,7 @@ def _runs(content: memoryview, kind: str) -> Runs:
     end = 8 + 8 * _number(content, 4, 4)
     if end > len(content):
         raise BoxError("a table is cut off")
-    numbers = _native(kind, content[8:end])
+    numbers = big_endian(kind, content[8:end])
     counts = array("I")
     counts.frombytes(memoryview(numbers[::2]).cast("B"))
     return Runs(counts, numbers[1::2])
@@ -332,8 +296,8 @@ def _shifts(table: Sequence[tuple[bytes, memoryview]], count: int) -> Runs:
     return found
 
 
-def _native(kind: str, content: memoryview) -> array[int]:
-    """Big-endian numbers."""
+def big_endian(kind: str, content: memoryview) -> array[int]:
+    """Numbers of that kind of array, as files have them."""
     numbers = array(kind)
     numbers.frombytes(content)
     if sys.byteorder == "little":
@@ -349,7 +313,7 @@ def _sizes(content: memoryview) -> array[int]:
         return array("I", [each]) * count
     if 12 + 4 * count > len(content):
         raise BoxError("its table of sizes is cut off")
-    return _native("I", content[12 : 12 + 4 * count])
+    return big_endian("I", content[12 : 12 + 4 * count])
 
 
 def _places(table: Sequence[tuple[bytes, memoryview]]) -> array[int]:
@@ -358,7 +322,7 @@ def _places(table: Sequence[tuple[bytes, memoryview]]) -> array[int]:
     (count, width) = (_number(content, 4, 4), 8 if wide else 4)
     if 8 + width * count > len(content):
         raise BoxError("its table of places is cut off")
-    return _native("Q" if wide else "I", content[8 : 8 + width * count])
+    return big_endian("Q" if wide else "I", content[8 : 8 + width * count])
 
 
 def _chunks(content: memoryview, chunks: int, samples: int) -> Groups:

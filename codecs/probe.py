@@ -30,7 +30,8 @@ from avpipe.codecs.file_problems import (
 )
 from avpipe.codecs.mp4_boxes import BoxError
 from avpipe.codecs.mp4_thin import Thinned, thin
-from avpipe.codecs.packet_scan import Deadline, scan
+from avpipe.codecs.packet_read import Deadline
+from avpipe.codecs.packet_scan import scan
 from avpipe.codecs.packet_track import Track
 from avpipe.codecs.stream_facts import audio_stream, subtitle_stream, video_stream
 from avpipe.codecs.thin_file import ThinFile

@@ -10,7 +10,7 @@ import pytest
 from media_factory import make_audio, make_video
 
 from avpipe.codecs import measure as measuring
-from avpipe.codecs import mp4_thin, probe
+from avpipe.codecs import mp4_thin, probe, thin_choice
 from avpipe.codecs.measure import Measured
 from avpipe.codecs.mp4_thin import ThinMovie
 from avpipe.media import MediaInfo
@@ -60,8 +60,8 @@ class Looks:
 def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     """With limits that a short file is over."""
     monkeypatch.setattr(mp4_thin, "THIN_FROM_BYTES", 0)
-    monkeypatch.setattr(mp4_thin, "EDGE", 66)  # fewer than 65 packets are looked at one by one
-    monkeypatch.setattr(mp4_thin, "AROUND", 8)
+    monkeypatch.setattr(thin_choice, "EDGE", 66)  # fewer than 65 packets are looked at one by one
+    monkeypatch.setattr(thin_choice, "AROUND", 8)
     return Looks(monkeypatch)
 
 

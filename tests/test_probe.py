@@ -19,7 +19,7 @@ from PIL import Image
 from avpipe import jsonform
 from avpipe.codecs import pictures
 from avpipe.codecs.frame_rate import measure
-from avpipe.codecs.packet_scan import Deadline, OutOfTimeError
+from avpipe.codecs.packet_read import Deadline, OutOfTimeError
 from avpipe.codecs.probe import probe
 from avpipe.errors import InputMissingError, TruncatedError
 from avpipe.media import Hdr, MediaInfo, PictureKind, Severity
@@ -548,7 +548,7 @@ def test_a_large_matroska_is_seen_in_windows(
         sources=("testsrc2=size=64x48:rate=25:duration=90", "sine=duration=90"),
     )
     whole = probe(str(target))
-    monkeypatch.setattr("avpipe.codecs.packet_scan.SCAN_LIMIT", 1000)
+    monkeypatch.setattr("avpipe.codecs.packet_read.SCAN_LIMIT", 1000)
     seen = probe(str(target))
     assert seen.supported
     assert seen.video[0].packets is None
