@@ -320,7 +320,7 @@ def refusing(nemo: FakeNemo) -> None:
         (failing, "failed", "out of GPUs"),
         (Fault(at="cdn", garbage=True, times=99), "rejected", "cannot be read"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 @pytest.mark.usefixtures("quick_sound")
 def test_the_same_plan_is_carried_out_here(

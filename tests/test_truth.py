@@ -152,7 +152,7 @@ def test_mislabelled_rates(ratio: str) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("effect", set(Effect) - {Effect.GATE})
+@pytest.mark.parametrize("effect", sorted(set(Effect) - {Effect.GATE}))
 def test_no_effect_delays(effect: Effect) -> None:
     device = replace(DRY, effects=(effect,))
     assert_true(pair_of(camera=device), within_s=60e-6)
