@@ -2,6 +2,7 @@
 
 AvpipeError                       exit code, code
 ├── RequestError                  2   request
+│   ├── ManyFaultsError           2   request           several things are wrong with it
 │   ├── InputMissingError         2   input_missing
 │   ├── WrongMediaError           2   wrong_media       no picture or no sound in it
 │   ├── InputChangedError         2   input_changed     a plan's input is not what was planned for
@@ -41,6 +42,11 @@ failure and goes on must not handle the user's wish to stop.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+MOST_TOLD = 20
+"""How many faults of one request are told; of more, how many they are."""
+
 
 class AvpipeError(Exception):
     """Something that a user is told in one line, with the exit code that scripts see."""
@@ -60,6 +66,26 @@ class RequestError(AvpipeError):
 
     exit_code = 2
     code = "request"
+
+
+class ManyFaultsError(RequestError):
+    """Several things are wrong with the request; each is told in a line of its own."""
+
+    def __init__(self, faults: Sequence[AvpipeError]) -> None:
+        lines = [one.message for one in faults[:MOST_TOLD]]
+        if len(faults) > len(lines):
+            lines.append(f"and {len(faults) - len(lines)} more")
+        hints = list(dict.fromkeys(one.hint for one in faults if one.hint))
+        super().__init__("; ".join(lines), hint="; ".join(hints[:2]) or None)
+        self.lines = tuple(lines)
+
+
+def raise_faults(faults: Sequence[AvpipeError]) -> None:
+    """Raise what is wrong with a request, where anything is."""
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise ManyFaultsError(faults)
 
 
 class InputMissingError(RequestError):

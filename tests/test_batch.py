@@ -195,7 +195,7 @@ def test_outputs_that_would_meet_are_told_before_the_start(
     ran = batch(avpipe, "--template", "all.mp4")
     assert ran.code == 2
     assert "one.mp4" in ran.error
-    assert outputs(avpipe) == set()
+    assert not (avpipe.folder / "out").exists()
     for wrong in ("{stem}.avi", "{name}.mp4", "../{stem}.mp4", "{index:x!}.mp4", "{stem"):
         assert batch(avpipe, "--template", wrong).code == 2
     ran = batch(avpipe, "--template", "{index:03}-{stem}.mp4")
@@ -253,7 +253,63 @@ def test_a_bad_row_is_told_by_its_line(
     ran = avpipe("batch", "--manifest", write_manifest(avpipe, text), "-o", "out")
     assert ran.code == 2
     assert words in ran.error
-    assert outputs(avpipe) == set()
+    assert not (avpipe.folder / "out").exists()
+
+
+def errors(ran: Ran) -> list[str]:
+    ran.assert_tidy()
+    lines = [line for line in ran.err.splitlines() if line.startswith("error: ")]
+    return [line.removeprefix("error: ") for line in lines]
+
+
+CSV = """video,audio,fit,output
+in/one.mp4,in/one.wav,wide,
+in/two.mp4,in/two.wav,,
+in/none.mp4,in/one.wav,,
+in/one.mp4,in/one.wav
+in/one.mp4,"in/one.wav"x,,
+in/one.mp4,in/one.wav,,a.mp4
+in/two.mp4,in/two.wav,,a.mp4
+"""
+JSONL = """{"video": "in/one.mp4", "audio": "in/one.wav"}
+[1]
+{"video": "in/one.mp4"
+{"video": "in/one.mp4", "audio": 7}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"), [("m.csv", CSV, (2, 4, 5, 6, 8)), ("m.jsonl", JSONL, (2, 3, 4))]
+)
+def test_all_bad_rows_are_told(
+    name: str, text: str, lines: tuple[int, ...], avpipe: CommandLine, pairs: Path
+) -> None:
+    ran = avpipe("batch", "--manifest", write_manifest(avpipe, text, name), "-o", "out", "--json")
+    told = errors(ran)
+    assert [line.split(": ")[0] for line in told] == [f"{name} line {line}" for line in lines]
+    assert (ran.code, ran.json["event"]) == (2, "failed")
+    assert set(ran.json["error"]) == {"code", "message", "hint", "exit_code"}
+    assert ran.json["error"]["message"] == "; ".join(told)
+    assert not (avpipe.folder / "out").exists()
+
+
+def test_of_many_bad_rows_some_are_told_and_the_rest_counted(
+    avpipe: CommandLine, pairs: Path
+) -> None:
+    text = "video,audio\n" + "in/one.mp4,in/none.wav\n" * 25
+    told = errors(avpipe("batch", "--manifest", write_manifest(avpipe, text), "-o", "out"))
+    assert [line.split(": ")[0] for line in told[:-1]] == [f"m.csv line {n}" for n in range(2, 22)]
+    assert told[-1] == "and 5 more"
+
+
+def test_rows_that_meet_are_told_by_their_lines(avpipe: CommandLine, pairs: Path) -> None:
+    text = "video,audio,output\nin/one.mp4,in/one.wav,A.mp4\nin/two.mp4,in/two.wav,a.mp4\n"
+    text += "in/three.mp4,in/three.wav,../in/one.mp4\n"
+    told = errors(avpipe("batch", "--manifest", write_manifest(avpipe, text), "-o", "out"))
+    assert len(told) == 2
+    assert all(f"line {number} of the manifest" in told[0] for number in (2, 3))
+    assert "line 4 of the manifest" in told[1]
+    assert not (avpipe.folder / "out").exists()
 
 
 @pytest.mark.parametrize("after", ["item_started", "item_done", "second item_done"])
@@ -301,8 +357,12 @@ def test_two_batches_do_not_work_in_one_folder(avpipe: CommandLine, pairs: Path)
     first = avpipe.start("batch", "in", "-o", "out", "--json", "--jobs", "1", *STARTS)
     assert first.stdout is not None
     next(line for line in first.stdout if '"item_started"' in line)
-    ran = avpipe("batch", "in", "-o", "out")
-    assert (ran.code, "another batch is at work" in ran.error) == (2, True)
+    first.send_signal(signal.SIGSTOP)  # three small pairs are made while another one starts
+    try:
+        ran = avpipe("batch", "in", "-o", "out")
+        assert (ran.code, "another batch is at work" in ran.error) == (2, True)
+    finally:
+        first.send_signal(signal.SIGCONT)
     (out, _) = first.communicate(timeout=60)
     assert json.loads(out.splitlines()[-1])["done"] == 3
 
@@ -365,3 +425,19 @@ def test_what_is_wrong_with_the_request(avpipe: CommandLine, pairs: Path) -> Non
         ran = avpipe("batch", *arguments)
         assert ran.code == 2, arguments
         assert ran.error
+        assert not (avpipe.folder / "out").exists(), arguments
+    assert avpipe("watch", "nowhere", "-o", "out").code == 2
+    assert avpipe.with_env(AVPIPE_JOBS="few")("batch", "in", "-o", "out").code == 2
+    assert avpipe.with_env(AVPIPE_FFMPEG="none")("batch", "in", "-o", "out").code == 3
+    assert avpipe("batch", "in", "-o", "out/in/it", "--template", "a.mp4").code == 2
+    assert not (avpipe.folder / "out").exists()
+
+
+def test_a_refused_run_removes_nothing_that_was_there(avpipe: CommandLine, pairs: Path) -> None:
+    (avpipe.folder / "out").mkdir()
+    assert batch(avpipe, "--template", "all.mp4").code == 2
+    assert outputs(avpipe) == set()
+    assert batch(avpipe, *STARTS).code == 0
+    assert batch(avpipe, "--template", "all.mp4", *STARTS).code == 2
+    assert outputs(avpipe) == MADE
+    assert counts(batch(avpipe, *STARTS)) == (3, 0, 3, 0)

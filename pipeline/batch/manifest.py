@@ -11,10 +11,11 @@ from typing import Any
 from avpipe.batch.places import join
 from avpipe.batch.stores import is_address
 from avpipe.batch.values import Row
-from avpipe.errors import AvpipeError, RequestError
+from avpipe.errors import AvpipeError, RequestError, raise_faults
 from avpipe.plan.request import Request
 
 FILES = ("video", "audio", "output")
+Fields = dict[str, Any]
 Options = Mapping[str, str]
 MakeRequest = Callable[[str, tuple[str, ...], str, Options], Request]
 """(video, audio, output, options by name) -> the request. Raises an error that names the fault."""
@@ -25,27 +26,33 @@ def read_manifest(
 ) -> tuple[Row, ...]:
     """The rows of a CSV or JSONL file; relative inputs lie beside it, outputs in `outdir`.
 
-    Raises RequestError that names the first bad line, before anything is started.
+    Raises RequestError that names every bad line, before anything is started.
     """
-    rows = []
+    rows: list[Row] = []
+    faults: list[AvpipeError] = []
     seen: dict[str, int] = {}
     for line, fields in _fields(path):
         try:
+            if isinstance(fields, RequestError):
+                raise fields
             request = _request(fields, path.parent.absolute(), outdir, options, make)
+            first = seen.setdefault(request.output, line) if request.output else line
+            if first != line:
+                raise RequestError(f"the output {fields['output']} is that of line {first}")
         except AvpipeError as error:
-            raise RequestError(f"{path} line {line}: {error.message}", hint=error.hint) from error
-        if request.output and request.output in seen:
-            raise RequestError(
-                f"{path} line {line}: the output {fields['output']} is that of line "
-                f"{seen[request.output]}"
-            )
-        seen[request.output] = line
-        rows.append(Row(line=line, request=request))
+            faults.append(_at(path, line, error.message, error.hint))
+        else:
+            rows.append(Row(line=line, request=request))
+    raise_faults(faults)
     return tuple(rows)
 
 
-def _fields(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows by their line numbers, counted from 1."""
+def _at(path: Path, line: int, message: str, hint: str | None = None) -> RequestError:
+    return RequestError(f"{path} line {line}: {message}", hint=hint)
+
+
+def _fields(path: Path) -> Iterator[tuple[int, Fields | RequestError]]:
+    """The rows by their line numbers, counted from 1; of one that cannot be read, why."""
     if path.suffix.lower() not in (".csv", ".jsonl", ".ndjson"):
         raise RequestError(f"the manifest {path} ends neither in .csv nor in .jsonl")
     try:
@@ -54,43 +61,52 @@ def _fields(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise RequestError(f"the manifest {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise RequestError(f"the manifest {path} is not UTF-8") from error
-    yield from _csv(path, text) if path.suffix.lower() == ".csv" else _jsonl(path, text)
+    yield from _csv(path, text) if path.suffix.lower() == ".csv" else _jsonl(text)
 
 
-def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv(path: Path, text: str) -> Iterator[tuple[int, Fields | RequestError]]:
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
     try:
         names = [name.strip() for name in next(reader, [])]
-        if "video" not in names or "audio" not in names:
-            raise RequestError(
-                f"{path} line 1: the columns video and audio are missing",
-                hint="the first line names the columns: video,audio,output,…",
-            )
-        before = reader.line_num
-        for values in reader:
-            (line, before) = (before + 1, reader.line_num)
-            if not any(value.strip() for value in values):
-                continue
-            if len(values) != len(names):
-                raise RequestError(
-                    f"{path} line {line}: {len(values)} fields, and {len(names)} columns"
-                )
-            yield line, {name: value for name, value in zip(names, values, strict=True) if value}
     except csv.Error as error:
-        raise RequestError(f"{path} line {reader.line_num}: {error}") from error
+        raise _at(path, 1, str(error)) from error
+    if "video" not in names or "audio" not in names:
+        raise _at(
+            path,
+            1,
+            "the columns video and audio are missing",
+            "the first line names the columns: video,audio,output,…",
+        )
+    while True:
+        line = reader.line_num + 1
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:  # a quote may span lines: what follows is read anew
+            yield line, RequestError(str(error))
+            continue
+        if not any(value.strip() for value in values):
+            continue
+        if len(values) == len(names):
+            yield line, {name: value for name, value in zip(names, values, strict=True) if value}
+        else:
+            yield line, RequestError(f"{len(values)} fields, and {len(names)} columns")
 
 
-def _jsonl(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _jsonl(text: str) -> Iterator[tuple[int, Fields | RequestError]]:
     for line, entry in enumerate(text.split("\n"), 1):
         if not entry.strip():
             continue
         try:
             form = json.loads(entry)
         except ValueError as error:
-            raise RequestError(f"{path} line {line}: not JSON: {error}") from error
-        if not isinstance(form, dict):
-            raise RequestError(f"{path} line {line}: not an object")
-        yield line, {name: value for name, value in form.items() if value is not None}
+            yield line, RequestError(f"not JSON: {error}")
+            continue
+        if isinstance(form, dict):
+            yield line, {name: value for name, value in form.items() if value is not None}
+        else:
+            yield line, RequestError("not an object")
 
 
 def _request(

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path, PurePath
 
-from avpipe.errors import RequestError
+from avpipe.errors import RequestError, raise_faults
 from avpipe.media import MediaInfo
 
 FIELDS = ("stem", "date", "index", "folder", "audio")
+MOST_NAMED = 3
+"""How many of the videos are named that would have one output."""
 
 
 def check_template(template: str) -> None:
@@ -72,24 +74,44 @@ def _date(info: MediaInfo) -> str:
 
 
 def require_apart(outputs: Mapping[str, Sequence[str]], inputs: Sequence[str]) -> None:
-    """Raise RequestError where two items have one output, or an output is an input.
+    """Raise RequestError where items have one output, or an output is an input: all that are so.
 
-    `outputs` has the videos by the path of the output. Names that only differ in case, or in how
-    their letters are composed, are one on some file systems.
+    `outputs` says of what each output is made. Names that only differ in case, or in how their
+    letters are composed, are one on some file systems.
     """
     alike: dict[str, list[str]] = defaultdict(list)
-    for output, videos in outputs.items():
-        alike[unicodedata.normalize("NFC", output).casefold()] += videos
-    for output, videos in alike.items():
-        if len(videos) > 1:
-            name = next(o for o in outputs if unicodedata.normalize("NFC", o).casefold() == output)
-            raise RequestError(
-                f"{Path(name).name} would be made of {' and of '.join(sorted(videos))}",
-                hint="--template tells them apart, such as {folder}-{stem}-{index}.mp4",
-            )
-    sources = {os.path.realpath(path) for path in inputs}
     for output in outputs:
-        if os.path.realpath(output) in sources:
-            raise RequestError(
-                f"the output {output} is an input", hint="take another output folder or --template"
+        alike[unicodedata.normalize("NFC", output).casefold()].append(output)
+    faults = [_meeting(names, outputs) for names in alike.values()]
+    sources = {os.path.realpath(path) for path in inputs}
+    identities = {_identity(path) for path in inputs} - {None}
+    for output, made_of in outputs.items():
+        if os.path.realpath(output) in sources or _identity(output) in identities:
+            fault = RequestError(
+                f"the output {output} of {made_of[0]} is an input",
+                hint="take another output folder or --template",
             )
+            faults.append(fault)
+    raise_faults([fault for fault in faults if fault is not None])
+
+
+def _meeting(names: Sequence[str], outputs: Mapping[str, Sequence[str]]) -> RequestError | None:
+    """What is wrong with names that are one, where more than one item has them."""
+    made_of = sorted(one for name in names for one in outputs[name])
+    if len(made_of) == 1:
+        return None
+    told = " and of ".join(made_of[:MOST_NAMED])
+    if len(made_of) > MOST_NAMED:
+        told += f" and of {len(made_of) - MOST_NAMED} more"
+    return RequestError(
+        f"{Path(names[0]).name} would be made of {told}",
+        hint="--template tells them apart, such as {folder}-{stem}-{index}.mp4",
+    )
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

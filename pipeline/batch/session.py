@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +20,7 @@ from avpipe.batch.values import BatchUpdate, Row, Summary, Surveyed, Wanted
 from avpipe.codecs import encoders
 from avpipe.codecs.ffmpeg import find
 from avpipe.codecs.process import usable_cores
-from avpipe.errors import AvpipeError
+from avpipe.errors import AvpipeError, RequestError
 from avpipe.plan.request import VideoMode
 from avpipe.recipe import Quality
 from avpipe.settings import Settings
@@ -83,18 +85,55 @@ def run_batch(
 @contextmanager
 def _memory(wanted: Wanted, settings: Settings, dry_run: bool) -> Iterator[BatchState]:
     """What the output folder remembers; of one that a dry run must not make, nothing."""
-    with ExitStack() as stack:
-        folder = wanted.outdir
-        if is_address(folder):
-            name = hashlib.sha256(folder.encode()).hexdigest()[:16]
-            here = settings.state_dir / "batch" / name
-            here.mkdir(parents=True, exist_ok=True)
-            made = join(folder, f"{FOLDER}/made")
-            yield stack.enter_context(BatchState(here, made=made))
-            return
-        if dry_run and not Path(folder).is_dir():
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="avpipe-"))
-        yield stack.enter_context(BatchState(Path(folder)))
+    folder = wanted.outdir
+    if is_address(folder):
+        name = hashlib.sha256(folder.encode()).hexdigest()[:16]
+        here = settings.state_dir / "batch" / name
+        here.mkdir(parents=True, exist_ok=True)
+        with BatchState(here, made=join(folder, f"{FOLDER}/made")) as state:
+            yield state
+    elif dry_run and not Path(folder).is_dir():
+        with tempfile.TemporaryDirectory(prefix="avpipe-") as name, BatchState(Path(name)) as state:
+            yield state
+    else:
+        with _own_memory(Path(folder)) as state:
+            yield state
+
+
+@contextmanager
+def _own_memory(outdir: Path) -> Iterator[BatchState]:
+    """That of an output folder, which is made; a run that is refused leaves none that it made."""
+    made = _make_folder(outdir)
+    try:
+        with BatchState(outdir) as state:
+            try:
+                yield state
+            except AvpipeError:
+                if made and not state.has_items():
+                    state.forget()
+                raise
+    except AvpipeError:
+        _remove_empty(made)
+        raise
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder, and give what was not there of it and those above it, the deepest first."""
+    made = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _remove_empty(made)
+        raise RequestError(
+            f"the output folder {folder} cannot be made: {error.strerror}"
+        ) from error
+    return made
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 @contextmanager
@@ -105,6 +144,7 @@ def _pool(settings: Settings, cluster: str | None) -> Iterator[Pool]:
         with ClusterPool(settings, cluster) as there:
             yield there
         return
+    find(settings.ffmpeg)  # where there is none, nothing is begun
     with LocalPool(settings, usable_cores(settings.jobs)) as pool:
         yield pool
 

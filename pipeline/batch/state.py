@@ -174,6 +174,15 @@ class BatchState:
             else:
                 path.unlink(missing_ok=True)
 
+    def has_items(self) -> bool:
+        """Whether an output was ever begun here."""
+        return self._db.execute("SELECT 1 FROM items LIMIT 1").fetchone() is not None
+
+    def forget(self) -> None:
+        """Remove all of it; nothing but closing it may follow."""
+        self._db.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def close(self) -> None:
         """Let go of it."""
         self._db.close()

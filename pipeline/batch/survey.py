@@ -125,15 +125,11 @@ class Survey:
 
     def _require_outputs(self, items: Sequence[Item]) -> None:
         """Raise RequestError where outputs would meet, or meet an input."""
-        videos: dict[str, list[str]] = defaultdict(list)
+        made_of: dict[str, list[str]] = defaultdict(list)
         for item in items:
-            videos[item.request.output].append(item.request.video)
-        inputs = [path for item in items for path in inputs_of(item.request)]
-        require_apart(videos, inputs)
-        known = {_identity(path) for path in inputs} - {None}
-        for item in items:
-            if _identity(item.request.output) in known:
-                raise RequestError(f"the output {item.request.output} is an input")
+            told = f" ({item.pair.why})" if item.pair.basis is Basis.MANIFEST else ""
+            made_of[item.request.output].append(f"{item.request.video}{told}")
+        require_apart(made_of, [path for item in items for path in inputs_of(item.request)])
 
 
 def folder_media(wanted: Wanted) -> list[str]:
@@ -145,18 +141,14 @@ def folder_media(wanted: Wanted) -> list[str]:
     return media_files(folder, recursive=wanted.recursive, without=[] if elsewhere else [outdir])
 
 
-def prepare(wanted: Wanted, *, dry_run: bool) -> None:
-    """Check what can be told before anything is read. Raises RequestError."""
+def require_possible(wanted: Wanted, *, dry_run: bool) -> None:
+    """Check what can be told before anything is read or made. Raises RequestError."""
     check_template(wanted.template)
     outdir = Path(wanted.outdir)
-    if dry_run or is_address(wanted.outdir):
+    if dry_run or is_address(wanted.outdir) or not os.path.lexists(outdir):
         return
-    try:
-        outdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(
-            f"the output folder {outdir} cannot be made: {error.strerror}"
-        ) from error
+    if not outdir.is_dir():
+        raise RequestError(f"the output folder {outdir} is not a folder")
     if not os.access(outdir, os.W_OK | os.X_OK):
         raise RequestError(f"the output folder {outdir} cannot be written")
 
@@ -172,14 +164,6 @@ def _key(request: Request) -> str:
     files = [(path, stamp_of(path)) for path in inputs_of(request)]
     text = json.dumps([__version__, options, files], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _unknown(path: str) -> MediaInfo:

@@ -13,7 +13,7 @@ import click
 from avpipe.batch.manifest import read_manifest
 from avpipe.batch.outputs import FIELDS
 from avpipe.batch.session import Reported, run_batch
-from avpipe.batch.survey import prepare
+from avpipe.batch.survey import require_possible
 from avpipe.batch.values import DEFAULT_TEMPLATE, Row, Summary, Wanted
 from avpipe.cli.batch_screen import Lines, PlanScreen, Screen
 from avpipe.cli.options import (
@@ -85,7 +85,7 @@ def command(
         raise click.UsageError("give a FOLDER, or a --manifest")
     report = values.pop("report")
     wanted = wanted_of(folder or os.path.dirname(manifest or "") or ".", values)
-    prepare(wanted, dry_run=dry_run)
+    require_possible(wanted, dry_run=dry_run)
     rows = None if manifest is None else _rows(manifest, wanted, values)
     current = settings()
     updates = run_batch(

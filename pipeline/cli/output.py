@@ -12,7 +12,13 @@ from typing import Any
 import click
 
 from avpipe import jsonform
-from avpipe.errors import AvpipeError, ChildFailedError, DiskFullError, StoppedError
+from avpipe.errors import (
+    AvpipeError,
+    ChildFailedError,
+    DiskFullError,
+    ManyFaultsError,
+    StoppedError,
+)
 from avpipe.settings import Settings, load
 from avpipe.updates import Failed, Failure
 
@@ -53,7 +59,8 @@ def tell_error(error: BaseException, *, as_json: bool, debug: bool) -> int:
             traceback.print_exception(error)
             if isinstance(error, ChildFailedError):
                 tell("note", f"command: {' '.join(error.command)}\n{error.tail}")
-        tell("error", printable(known.message))
+        for line in error.lines if isinstance(error, ManyFaultsError) else (known.message,):
+            tell("error", printable(line))
         if known.hint:
             tell("hint", printable(known.hint))
     if as_json:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from avpipe.batch.session import Reported
-from avpipe.batch.survey import prepare
+from avpipe.batch.survey import require_possible
 from avpipe.batch.values import Summary, Surveyed
 from avpipe.batch.watch import Trouble, Waiting, watch_folder
 from avpipe.cli.batch import batch_options, wanted_of
@@ -41,7 +41,7 @@ def command(folder: str, as_json: bool, debug: bool, settle_s: float, **values: 
     """Merge what arrives in FOLDER, until SIGTERM or Ctrl-C."""
     report = values.pop("report")
     wanted = wanted_of(folder, values)
-    prepare(wanted, dry_run=False)
+    require_possible(wanted, dry_run=False)
     stop = threading.Event()
     _end_softly(stop)
     shown: Lines | Screen = Lines() if as_json else Screen()
