@@ -12,6 +12,7 @@ from typing import Any
 from avpipe import jsonform
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.measure import Measured
+from avpipe.codecs.plain_samples import PlainSound
 from avpipe.codecs.process import STALL_S
 from avpipe.codecs.standby import WORKER, standby
 from avpipe.codecs.stretches import FrameIndex, Stretch
@@ -140,6 +141,18 @@ def encode_audio(
             if isinstance(told, list):
                 (message, tail, returncode) = told
                 raise ChildFailedError(message, command=argv, tail=tail, returncode=returncode)
+            yield int(told)
+
+
+def encode_samples(
+    sound: PlainSound, target: str, *, workers: int, bit_rate: int = AUDIO_BIT_RATE
+) -> Iterator[int]:
+    """Encode the samples of a WAV file to AAC. Gives and raises what `encode_audio` does."""
+    numbers = (str(workers), str(bit_rate))
+    doing = "encoding the audio"
+    results = _results("samples", target, *numbers, jsonform.dumps(sound), doing=doing)
+    with contextlib.closing(results):
+        for told in results:
             yield int(told)
 
 

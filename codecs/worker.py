@@ -67,6 +67,23 @@ def aac(target: str, workers: str, bit_rate: str, *decoder_argv: str) -> None:
             _print([error.message, error.tail, error.returncode])
 
 
+def samples(target: str, workers: str, bit_rate: str, form: str) -> None:
+    """Encode the samples of a WAV file, printing how many are done."""
+    from avpipe.codecs.aac import encode_stream
+    from avpipe.codecs.plain_samples import PlainSound, reading
+
+    sound = jsonform.loads(PlainSound, form)
+    with reading(sound) as pcm:
+        encode_stream(
+            pcm,
+            target,
+            sample_format=sound.sample_format,
+            workers=int(workers),
+            bit_rate=int(bit_rate),
+            report=_print,
+        )
+
+
 def frames(path: str, stream: str, rate: str, start: str) -> None:
     """Print where the frames of an H.264 stream are."""
     from avpipe.codecs.splice import index_frames
@@ -118,7 +135,7 @@ def _reason(error: Exception) -> str:
 
 
 TASKS: dict[str, Callable[..., None]] = {
-    task.__name__: task for task in (probe, measure, draw, aac, frames, splice, copied)
+    task.__name__: task for task in (probe, measure, draw, aac, samples, frames, splice, copied)
 }
 
 

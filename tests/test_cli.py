@@ -430,7 +430,8 @@ def test_a_bar_is_for_terminals_alone(avpipe: CommandLine) -> None:
 
 def test_a_failure_takes_the_bar_down_and_gives_the_cursor_back(avpipe: CommandLine) -> None:
     false = avpipe.with_env(AVPIPE_FFMPEG=str(shutil.which("false")))
-    (code, seen) = on_a_terminal(false, "merge", VIDEO, SOUND, *STARTS)
+    make_audio(avpipe.folder / "a.flac", duration=1)  # ffmpeg reads this
+    (code, seen) = on_a_terminal(false, "merge", VIDEO, "a.flac", *STARTS)
     assert code == 1
     assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") == 1
     assert seen.index("\x1b[?25h") < seen.index("error: ")
@@ -438,10 +439,11 @@ def test_a_failure_takes_the_bar_down_and_gives_the_cursor_back(avpipe: CommandL
 
 def test_tracebacks_are_for_debug(avpipe: CommandLine) -> None:
     false = avpipe.with_env(AVPIPE_FFMPEG=str(shutil.which("false")))
-    ran = false("merge", VIDEO, SOUND, *STARTS)
+    make_audio(avpipe.folder / "a.flac", duration=1)  # ffmpeg reads this
+    ran = false("merge", VIDEO, "a.flac", *STARTS)
     assert ran.code == 1
     assert ran.error == "reading the audio failed: exit code 1"
-    assert "Traceback" in false("merge", "--debug", VIDEO, SOUND, *STARTS).err
+    assert "Traceback" in false("merge", "--debug", VIDEO, "a.flac", *STARTS).err
 
 
 def test_no_ffmpeg(avpipe: CommandLine) -> None:

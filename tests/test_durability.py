@@ -18,7 +18,7 @@ from avpipe.errors import OutputExistsError
 from avpipe.render import workspace as workspaces
 from avpipe.render.workspace import PREFIX, publish, workspace
 
-STAGES = ("probe", "sync", "sound", "aac", "video", "join", "measure")
+STAGES = ("probe", "sync", "sound", "aac", "plain_samples", "video", "join", "measure")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
 WORDS = {130: "error: interrupted\n", 143: "error: terminated\n", 129: "error: terminated\n"}
@@ -29,7 +29,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("media")
     make_video(folder / "video.mp4", size=(160, 90), frames=30, flashes=())
     ffmpeg("-i", folder / "video.mp4", "-c", "copy", folder / "video.mkv")  # ffmpeg copies this
-    make_audio(folder / "sound.wav", duration=1, tone_hz=440)
+    make_audio(folder / "sound.wav", duration=1, rate=44_100, tone_hz=440)  # ffmpeg reads this
+    make_audio(folder / "plain.wav", duration=1, tone_hz=440)
     return folder
 
 
@@ -55,7 +56,8 @@ def stop_at(
     """Start a merge, end it by a signal at a stage; gives its exit code and what it printed."""
     gate = Gate.make(avpipe.folder.parent / "gate")
     video = media / ("video.mkv" if stage == "video" else "video.mp4")
-    arguments = (video, media / "sound.wav", "-o", "out.mp4", "--json", *options)
+    sound = media / ("plain.wav" if stage == "plain_samples" else "sound.wav")
+    arguments = (video, sound, "-o", "out.mp4", "--json", *options)
     held = held_at(stage, avpipe, gate)
     process = held.start("merge", *(() if stage == "sync" else STARTS), *arguments)
     gate.wait()

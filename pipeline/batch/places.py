@@ -49,7 +49,8 @@ def is_there(path: str) -> bool:
 def publish(made: str, output: str, *, overwrite: bool) -> None:
     """Give a finished file its name. Raises OutputExistsError or RenderError."""
     if not is_address(output):
-        publish_file(Path(made), Path(output), overwrite=overwrite)
+        # Who made it has published it under its first name, and flushed it for that.
+        publish_file(Path(made), Path(output), overwrite=overwrite, flushed=True)
         Path(made).unlink(missing_ok=True)
         return
     if not overwrite and is_there(output):

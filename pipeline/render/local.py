@@ -13,6 +13,7 @@ from avpipe.codecs.ffmpeg import Ffmpeg, running
 from avpipe.codecs.measure import Measured
 from avpipe.codecs.mp4_join import join_of, write_join
 from avpipe.codecs.process import give_back_memory
+from avpipe.codecs.plain_samples import plain_sound
 from avpipe.codecs.standby import let_go
 from avpipe.errors import RenderError
 from avpipe.media import AlignmentMethod
@@ -53,7 +54,7 @@ def render(
         checks += (*_size_checks(plan, made, fitted), *_chunk_checks(fitted, found), *levels)
         require_passed(checks)
         yield Progress(stage="verify", done=1.0)
-        publish(made, output, overwrite=overwrite)
+        publish(made, output, overwrite=overwrite, flushed=True)
     yield checks
 
 
@@ -169,6 +170,7 @@ def _prepare(
                 workers=workers,
                 duration_s=plan.output.duration_s,
                 bit_rate=plan.recipe.audio_bit_rate,
+                plain=plain_sound(plan.recipe),
             )
             if loudness is None:
                 yield from sound.encode()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from avpipe.codecs import isolate
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.loudness import UNCHANGED, Level, Loudness, file_meter, measure_loudness
+from avpipe.codecs.plain_samples import PlainSound
 from avpipe.errors import RenderError
 from avpipe.recipe import AUDIO_BIT_RATE, AUDIO_RATE
 from avpipe.render.pace import paced
@@ -40,13 +41,21 @@ class SoundJob:
     duration_s: float
     bit_rate: int = AUDIO_BIT_RATE
     """In bits a second."""
+    plain: PlainSound | None = None
+    """The same samples where they stand in a file: ffmpeg is not needed at their own level."""
 
     def encode(self, level: Level = UNCHANGED) -> Iterator[Progress]:
         """Encode it at a level. Raises ChildFailedError or StalledError."""
-        arguments = self.arguments(level)
-        samples = isolate.encode_audio(
-            self.ffmpeg, arguments, self.target, workers=self.workers, bit_rate=self.bit_rate
-        )
+        (workers, bit_rate) = (self.workers, self.bit_rate)
+        if self.plain is not None and level == UNCHANGED:
+            samples = isolate.encode_samples(
+                self.plain, self.target, workers=workers, bit_rate=bit_rate
+            )
+        else:
+            arguments = self.arguments(level)
+            samples = isolate.encode_audio(
+                self.ffmpeg, arguments, self.target, workers=workers, bit_rate=bit_rate
+            )
         yield from paced("audio", self.duration_s, (done / AUDIO_RATE for done in samples))
 
 

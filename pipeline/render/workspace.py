@@ -60,7 +60,7 @@ def _make_locked(folder: Path) -> int | None:
 
 @contextlib.contextmanager
 def flushing(path: Path) -> Iterator[None]:
-    """Flush a file while something else is done, so that `publish` finds little left to flush.
+    """Flush a file while something else is done, so that `publish` has nothing left to flush.
 
     Raises RenderError or DiskFullError where the file system refuses: it says so only once.
     """
@@ -94,14 +94,15 @@ def told_when_full(folder: Path) -> Iterator[None]:
         raise
 
 
-def publish(made: Path, output: Path, *, overwrite: bool) -> None:
-    """Flush a finished file and give it its name, in one step.
+def publish(made: Path, output: Path, *, overwrite: bool, flushed: bool = False) -> None:
+    """Flush a finished file, where that was not done before, and give it its name in one step.
 
     Raises OutputExistsError where the name was taken in the meantime, RenderError or
     DiskFullError where the file system refuses.
     """
     try:
-        _flush(made)
+        if not flushed:
+            _flush(made)
         if overwrite:
             made.replace(output)
         else:
