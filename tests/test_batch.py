@@ -163,6 +163,22 @@ def test_one_that_fails_does_not_stop_the_rest(avpipe: CommandLine, pairs: Path)
     assert (again.code, counts(again)) == (8, (4, 0, 3, 1))
 
 
+def test_a_broken_video_fails_though_its_sound_serves_another(
+    avpipe: CommandLine, said: tuple[Samples, Samples]
+) -> None:
+    folder = avpipe.folder / "in"
+    folder.mkdir()
+    record(folder / "take.wav", said[0], 0, 30)
+    film(folder / "other.mp4", said[0], 5, 25)
+    (folder / "take.mp4").write_bytes(b"nothing")
+    ran = batch(avpipe)
+    assert (ran.code, counts(ran)) == (8, (2, 1, 0, 1))
+    assert paired(ran)["other.mp4"] == ("content", ["take.wav"])
+    (failed,) = [event for event in ran.events if event["event"] == "item_failed"]
+    assert Path(failed["item"]["video"]).name == "take.mp4"
+    assert summary(ran)["unpaired"] == []
+
+
 def test_what_is_done_and_unchanged_is_skipped(avpipe: CommandLine, pairs: Path) -> None:
     batch(avpipe)
     out = avpipe.folder / "out"

@@ -125,6 +125,22 @@ def test_the_items_in_hand_are_finished_and_no_more_begun(avpipe: CommandLine, p
     assert all(Path(path).is_file() for path in started)
 
 
+def test_for_people_each_round_is_counted_anew(avpipe: CommandLine, pair: Path) -> None:
+    arrive(avpipe, pair, "a", ".mp4", ".wav")
+    process = avpipe.start("watch", "in", "-o", "out", "--settle", "0.2", *STARTS)
+    assert process.stdout is not None
+    counted = []
+    for line in process.stdout:
+        counted += [line.split()[0]] if line.startswith("[") else []
+        if line.startswith("1 pair,"):
+            arrive(avpipe, pair, "b", ".mp4", ".wav")
+        if line.startswith("2 pairs,"):
+            break
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert counted == ["[1/1]", "[1/1]"]
+
+
 def test_ctrl_c_ends_it_at_once(avpipe: CommandLine, pair: Path) -> None:
     arrive(avpipe, pair, "a", ".mp4", ".wav")
     watching = Watching(avpipe)

@@ -128,12 +128,14 @@ class Pairing:
         It becomes a pair that fails, and not one that is missing.
         """
         broken = {path for path, one in self.verdicts.unpaired.items() if one.code == "unreadable"}
-        videos = [path for path in broken if is_video_name(path)]
+        videos = sorted(path for path in broken if is_video_name(path))
         lost = [path for path in self.videos if path not in self.verdicts.pairs]
         used = {path for pair in self.verdicts.pairs.values() for path in pair.audio}
-        sounds = [path for path in self.sounds if path not in used]
-        sounds += [path for path in broken if path not in videos]
-        matches = match_names([*videos, *lost], [Take(parts=(path,)) for path in sorted(sounds)])
+        sounds = sorted({*self.sounds, *broken}.difference(videos))
+        # A sound that serves another video too is still that of a broken one.
+        matches = match_names(videos, [Take(parts=(path,)) for path in sounds])
+        free = [path for path in sounds if path not in used]
+        matches |= match_names(lost, [Take(parts=(path,)) for path in free])
         for video, match in matches.items():
             if isinstance(match, NameDoubt) or match.rule is NameRule.COUNTER:
                 continue

@@ -109,7 +109,7 @@ class Screen:
             self._drawn.look(_STAGES[update.stage], update.done, update.total)
 
     def _survey(self, update: Surveyed) -> None:
-        self._total = len(update.items)
+        (self._count, self._total) = (0, len(update.items))
         if self._drawn is not None:
             self._drawn.begin(update.items)
         for one in update.unpaired:
@@ -206,8 +206,8 @@ def _pause(update: Paused | Resumed) -> str:
     if isinstance(update, Resumed):
         return "there is room on the disk again"
     return (
-        f"waiting for room on the disk: the next item needs {shown_size(update.needed_bytes)}, "
-        f"and {shown_size(update.free_bytes)} are free"
+        "waiting for room on the disk: the next item and those being made need "
+        f"{shown_size(update.needed_bytes)}, and {shown_size(update.free_bytes)} are free"
     )
 
 
