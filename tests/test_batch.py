@@ -420,6 +420,7 @@ def test_on_a_terminal_there_are_bars(avpipe: CommandLine, pairs: Path) -> None:
     (code, seen) = on_a_terminal(avpipe, "batch", "in", "-o", "out", *STARTS, "--jobs", "1")
     assert code == 8
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen)
+    assert re.search(r"reading files .* 0 of 8\b", plain)
     assert re.search(r"all +\S* *\d+% 0 of 4", plain)
     assert re.search(r"all .*[123] of 4  [\d.]+ a minute  \d+:[\d.]+ left", plain)
     assert re.search(r"  (one|two|three)\.mp4 +\S+ +\d+% ", plain)

@@ -89,3 +89,5 @@ def test_a_name_has_what_the_template_asks_for() -> None:
     template = "{date}-{folder}-{stem}-{audio}-{index:03}.mp4"
     name = output_name(template, info=info, audio="/card/ZOOM1.wav", index=7, root="/card")
     assert name == "2024-05-06-day 1-C0001-ZOOM1-007.mp4"
+    name = output_name(template, info=info, audio="/card/ZOOM1.wav", index=7, root="/card/day 1")
+    assert name == "2024-05-06-day 1-C0001-ZOOM1-007.mp4"

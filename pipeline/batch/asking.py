@@ -15,21 +15,25 @@ _LOOK_S = 0.5
 Looks = Generator[Looking, None, Any]
 
 
-def answers(tasks: Sequence[Task], pool: Pool, stage: str, each: int = 1) -> Looks:
-    """What came of each task, in order: its value, or a Failure."""
+def answers(
+    tasks: Sequence[Task], pool: Pool, stage: str, sizes: Sequence[int] | None = None
+) -> Looks:
+    """What came of each task, in order: its value, or a Failure. `sizes`: what each counts for."""
+    counts = [1] * len(tasks) if sizes is None else sizes
     places = {pool.submit(task): place for place, task in enumerate(tasks)}
     answers: list[Any] = [None] * len(tasks)
-    left = len(tasks)
+    (left, done) = (len(tasks), 0)
     while left:
-        yield Looking(stage=stage, done=(len(tasks) - left) * each, total=len(tasks) * each)
+        yield Looking(stage=stage, done=done, total=sum(counts))
         told = pool.next(_LOOK_S)
         if told is None or told.number not in places or not told.is_last:
             continue
-        update = told.update
-        answers[places[told.number]] = update.error if isinstance(update, Failed) else None
+        (place, update) = (places[told.number], told.update)
+        answers[place] = update.error if isinstance(update, Failed) else None
         if isinstance(update, Result):
-            answers[places[told.number]] = update.value
+            answers[place] = update.value
         left -= 1
+        done += counts[place]
     return answers
 
 

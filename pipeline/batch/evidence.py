@@ -47,8 +47,11 @@ class Evidence:
                 left.append(path)
             else:
                 self.infos[path] = info
-        tasks = [Probe(paths=some) for some in chunks(left, _PROBED_AT_ONCE)]
-        for answer in (yield from answers(tasks, self.pool, "probe", _PROBED_AT_ONCE)):
+        # At least two for each worker, so that none is done long before the others.
+        share = -(-len(left) // (2 * self.pool.slots))
+        tasks = [Probe(paths=some) for some in chunks(left, max(1, min(share, _PROBED_AT_ONCE)))]
+        sizes = [len(task.paths) for task in tasks]
+        for answer in (yield from answers(tasks, self.pool, "probe", sizes)):
             if isinstance(answer, Failure):
                 continue  # a file that went away: what is not known is not used
             self.infos |= {info.path: info for info in answer}

@@ -51,7 +51,7 @@ def output_name(template: str, *, info: MediaInfo, audio: str, index: int, root:
             "stem": video.stem,
             "date": _date(info),
             "index": index,
-            "folder": "" if folder == "." else folder.replace(os.sep, "-"),
+            "folder": PurePath(root).name if folder == "." else folder.replace(os.sep, "-"),
             "audio": PurePath(audio).stem,
         },
     )
