@@ -35,7 +35,7 @@ from avpipe.codecs.packet_scan import scan
 from avpipe.codecs.packet_track import Track
 from avpipe.codecs.stream_facts import audio_stream, subtitle_stream, video_stream
 from avpipe.codecs.thin_file import ThinFile
-from avpipe.codecs.wave_content import holds_samples
+from avpipe.codecs.wave_content import packets_to_guess_by
 from avpipe.errors import InputMissingError
 from avpipe.media import AudioStream, MediaInfo, VideoStream
 
@@ -97,14 +97,14 @@ def _look(blank: MediaInfo, file: BinaryIO, time_limit_s: float) -> MediaInfo:
     ):
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
     cut = (declared_length(file) or 0) > (blank.size_bytes or 0)
-    sure = holds_samples(file)
+    guesses = packets_to_guess_by(file)
     file.seek(0)
     av.logging.set_level(None)
     by_header = head[4:8] == b"ftyp"
     try:
         if by_header and (info := _look_thinly(blank, cut, time_limit_s)) is not None:
             return info
-        with _open(blank.path, file, by_header=by_header, few_guesses=sure) as container:
+        with _open(blank.path, file, by_header=by_header, guesses=guesses) as container:
             return _describe(blank, container, cut, time_limit_s, {})
     except (av.ArgumentError, av.DemuxerNotFoundError):
         return _failed(blank, "unsupported_format", _UNSUPPORTED)
@@ -123,13 +123,12 @@ def _look_thinly(blank: MediaInfo, cut: bool, time_limit_s: float) -> MediaInfo 
         return None
     with movie.file as file:
         try:
-            with _open(None, file, by_header=True, few_guesses=False) as container:
+            with _open(None, file, by_header=True, guesses=None) as container:
                 return _describe(blank, container, cut, time_limit_s, movie.tracks)
         except BoxError:
             return None
 
 
-_FEW_PACKETS = 8
 _UNSUPPORTED = "This is not a video, sound or picture format that can be used."
 _UNREADABLE = "The file is not a video, sound or picture, or it is too damaged to open"
 
@@ -139,15 +138,15 @@ def _reason(error: Exception) -> str:
 
 
 def _open(
-    path: str | None, file: BinaryIO | ThinFile, *, by_header: bool, few_guesses: bool
+    path: str | None, file: BinaryIO | ThinFile, *, by_header: bool, guesses: int | None
 ) -> InputContainer:
     """The container, which can open no other file.
 
     Without a path, or with one that is not UTF-8, which can't be handed to ffmpeg, the open file is
     handed over instead.
     With `by_header` no frame is decoded for what the header leaves out: the scan decodes one
-    anyhow, and of a picture of a high bit rate that takes half of the time. With `few_guesses`
-    the first packets alone are held against what else they might be than what the header says.
+    anyhow, and of a picture of a high bit rate that takes half of the time. With `guesses`
+    so many packets are held against what else they might be than what the header says.
     """
     options = {
         "protocol_whitelist": "file",
@@ -156,8 +155,8 @@ def _open(
     }
     if by_header:
         options["skip_frame"] = "all"
-    if few_guesses:
-        options["max_probe_packets"] = str(_FEW_PACKETS)
+    if guesses is not None:
+        options["max_probe_packets"] = str(guesses)
     if path is None or not _is_utf8(path):
         return av.open(file, "r", options=options, metadata_errors="replace")
     return av.open(

@@ -475,6 +475,22 @@ def test_any_name_works(
     assert info.path == str(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("ac3", "ac3"), ("eac3", "eac3"), ("dts", "dca"), ("mp2", "mp2")]
+)
+def test_what_a_wav_calls_samples_may_be_coded(name: str, codec: str, tmp_path: Path) -> None:
+    """Frames as large as they come, so that there are few of them in a packet."""
+    rate = {"ac3": "640k", "eac3": "640k", "dts": "1536k", "mp2": "384k"}[name]
+    options = ("-ar", "48000", "-ac", "2", "-c:a", codec, "-strict", "-2", "-b:a", rate)
+    coded = encode(tmp_path / f"coded.{name}", *options, sources=(SINE,)).read_bytes()
+    target = tmp_path / "a.wav"
+    with wave.open(str(target), "wb") as file:
+        file.setparams((2, 2, 48000, 0, "NONE", "NONE"))
+        file.writeframes(coded[: len(coded) // 4 * 4])
+    (audio,) = probe(str(target)).audio
+    assert audio.codec == name
+
+
 @pytest.mark.parametrize("silent_s", [0, 1])
 def test_dts_in_a_wav_that_calls_it_samples(tmp_path: Path, silent_s: int) -> None:
     """As from a disc, where what is silent stands before the first frame."""

@@ -12,8 +12,8 @@ from avpipe.codecs.edit_list import end_tracks_at
 from avpipe.codecs.ffmpeg import Ffmpeg, running
 from avpipe.codecs.measure import Measured
 from avpipe.codecs.mp4_join import join_of, write_join
-from avpipe.codecs.process import give_back_memory
 from avpipe.codecs.plain_samples import plain_sound
+from avpipe.codecs.process import give_back_memory
 from avpipe.codecs.standby import let_go
 from avpipe.errors import RenderError
 from avpipe.media import AlignmentMethod
