@@ -9,9 +9,10 @@ import pytest
 
 from avpipe.batch import pool as pools
 from avpipe.batch.outputs import output_name
+from avpipe.batch.page import placing
 from avpipe.batch.pool import LocalPool, pool_size
 from avpipe.batch.tasks import Probe
-from avpipe.media import MediaInfo
+from avpipe.media import Alignment, AlignmentMethod, MediaInfo
 from avpipe.settings import Settings
 
 GB = 10**9
@@ -91,3 +92,10 @@ def test_a_name_has_what_the_template_asks_for() -> None:
     assert name == "2024-05-06-day 1-C0001-ZOOM1-007.mp4"
     name = output_name(template, info=info, audio="/card/ZOOM1.wav", index=7, root="/card/day 1")
     assert name == "2024-05-06-day 1-C0001-ZOOM1-007.mp4"
+
+
+def test_the_report_has_no_nothing_below_nothing() -> None:
+    found = Alignment(method=AlignmentMethod.CONTENT, offset_s=-1e-6, drift_ppm=-0.001)
+    assert dict(placing(found)) == {"offset": "+0.0000 s", "drift": "+0.00 ppm"}
+    found = Alignment(method=AlignmentMethod.CONTENT, offset_s=-1.25, drift_ppm=-0.5)
+    assert dict(placing(found)) == {"offset": "-1.2500 s", "drift": "-0.50 ppm"}

@@ -107,7 +107,7 @@ def _facts(outcome: Outcome) -> str:
     done = outcome.done
     if done is None:
         return ""
-    facts = _placing(done.alignment) if done.alignment is not None else []
+    facts = placing(done.alignment) if done.alignment is not None else []
     route = done.route if done.fallback is None else f"{done.route}, after {done.fallback.reason}"
     residual = next((c.value for c in done.checks if c.name == "sync_residual_ms"), None)
     if residual is not None:
@@ -122,17 +122,17 @@ def _facts(outcome: Outcome) -> str:
     return f"<dl>{rows}</dl>"
 
 
-def _placing(alignment: Alignment) -> list[tuple[str, str]]:
+def placing(alignment: Alignment) -> list[tuple[str, str]]:
     """Offset, drift and certainty."""
     if alignment.method is AlignmentMethod.START:
         return [("offset", "0 s, by the starts")]
     error = alignment.offset_error_s
     within = "" if error is None else f" ± {max(error * 1e3, 0.001):.3f} ms"
-    facts = [("offset", f"{alignment.offset_s or 0.0:+.4f} s{within}")]
+    facts = [("offset", f"{_rounded(alignment.offset_s or 0.0, 4):+.4f} s{within}")]
     if alignment.drift_ppm is not None:
         spread = alignment.drift_error_ppm
         within = "" if spread is None else f" ± {spread:.2f}"
-        facts.append(("drift", f"{alignment.drift_ppm:+.2f}{within} ppm"))
+        facts.append(("drift", f"{_rounded(alignment.drift_ppm, 2):+.2f}{within} ppm"))
     if alignment.confidence is not None:
         facts.append(("certainty", f"{min(alignment.confidence, 0.999):.1%}"))
     return facts
@@ -201,3 +201,8 @@ dd{margin:0;font-variant-numeric:tabular-nums}
 .unpaired td{border:1px solid var(--line);padding:6px 10px;overflow-wrap:anywhere}
 @media(max-width:900px){article{grid-template-columns:1fr}}
 """
+
+
+def _rounded(value: float, digits: int) -> float:
+    """So many digits, and never -0."""
+    return round(value, digits) + 0.0
