@@ -40,6 +40,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (f"cut ({_SPANS})", "已剪掉 {0:s}"),
     (f"kept ({_SPANS})", "已保留 {0:s}"),
     (rf"it lasts ({_N}) s now", "现在长 {0} 秒"),
+    (rf"the first frame is held for ({_N}) s", "第一帧定格 {0} 秒"),
+    (rf"the last frame is held for ({_N}) s", "最后一帧定格 {0} 秒"),
     (rf"speed ({_N})x", "速度 {0} 倍"),
     (rf"speed ({_N})x from ({_N}) to ({_N}) s", "{1} 到 {2} 秒速度 {0} 倍"),
     (rf"split at ({_N}) s", "已在 {0} 秒处分割"),
@@ -114,6 +116,10 @@ _RULES: tuple[tuple[str, str], ...] = (
     (
         "the clips are cross-faded: only all of it can change its speed",
         "片段之间有叠化：只能改变整体的速度",
+    ),
+    (
+        "only a frame at which the video's file begins or ends can be held",
+        "只能定格视频文件开头或结尾的那一帧",
     ),
     ("that sound is not on the timeline", "那个声音不在时间线上"),
     ("nothing of that sound would be heard there", "移到那里就听不到那个声音了"),

@@ -121,7 +121,7 @@ def filling(montage: Montage, camera: str | None, placed: Sequence[Clip]) -> Ite
     for clip in main_clips(montage):
         if clip.source != camera or clip.volume:
             continue
-        at = clip.start
+        at = clip.start + max(-clip.source_in, Fraction(0)) / (clip.speed * clip.clock)
         for sound in sorted(placed, key=lambda sound: sound.start):
             yield from _own_sound(clip, at, min(sound.start, clip.end))
             at = max(at, sound.end)
