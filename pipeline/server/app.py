@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,6 +21,8 @@ from avpipe.server.guard import Guard
 from avpipe.server.responding import respond
 from avpipe.server.service import Service
 
+UPLOADS_AT_ONCE = 8
+"""So many are looked at, or fetched, at once: they have no threads of other requests."""
 RENDER = "/api/render/proxy"
 PAGE = "/api/page/{session}"
 
@@ -65,6 +68,8 @@ def make_app(service: Service, *, may_fetch: Allowed = is_public) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.agent = Agent(service, respond)
+        app.state.looking = CapacityLimiter(UPLOADS_AT_ONCE)
+        app.state.fetching = CapacityLimiter(UPLOADS_AT_ONCE)
         yield
         await app.state.agent.finish()
 
