@@ -12,6 +12,7 @@ from pathlib import Path
 
 from avpipe.alignment import align_paths
 from avpipe.codecs import isolate
+from avpipe.codecs.ffmpeg import Ffmpeg, find
 from avpipe.edits.files import session_file
 from avpipe.edits.merging import merge as merge_edit
 from avpipe.edits.merging import pair_of
@@ -67,6 +68,8 @@ def render_timeline(
         with closing(merge(request, settings, overwrite=overwrite, known=known)) as updates:
             yield from (update for update in updates if not isinstance(update, Started))
         return
+    montage = _with_own_sounds(montage, files, find(settings.ffmpeg))
+    scene = make_scene(montage, files, quality=quality, resolution=resolution)
     steps = render_montage(montage, scene, Path(output), settings, overwrite=overwrite)
     with closing(steps):
         checks = yield from steps
@@ -124,6 +127,27 @@ def _merge_of(
             return replace(listened, later_s=float(later)), Known(found=(heard.alignment,))
     plain = plain_merge(montage, files, output, quality=quality, resolution=resolution)
     return None if plain is None else (plain, NOTHING_KNOWN)
+
+
+def _with_own_sounds(montage: Montage, files: Mapping[str, MediaInfo], ffmpeg: Ffmpeg) -> Montage:
+    """The edit with videos as loud as their recordings where they fill gaps of these."""
+    from avpipe.plan.own_sound import shared_sounds, with_own_sound  # NumPy
+
+    for shared in shared_sounds(montage):
+        (video, audio) = (files[shared.camera], files[shared.recorder])
+        gain_db = 0.0
+        if shared.moments:
+            from avpipe.codecs.excerpts import read_excerpts
+            from avpipe.plan.levels import MOMENT_S, match_gain_db
+
+            (ours, theirs) = zip(*shared.moments, strict=True)
+            origin = video.video[0].start
+            camera = read_excerpts(ffmpeg, video, video.audio[0], ours, MOMENT_S, origin=origin)
+            gain_db = match_gain_db(
+                camera, read_excerpts(ffmpeg, audio, audio.audio[0], theirs, MOMENT_S)
+            )
+        montage = with_own_sound(montage, shared.camera, gain_db)
+    return montage
 
 
 def _moved_by(

@@ -156,15 +156,41 @@ def test_the_camera_is_heard_where_the_moved_recording_is_not(
     user = world.session(world.recorder(*ran))
     for shift_s in nudges:
         nudge(user, shift_s)
-    made = exported(user, tmp_path / "film.mp4")
+    assert_filled(exported(user, tmp_path / "film.mp4"), heard, FILM_S)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "length_s"),
+    [
+        (('add the title "Hello" from 0 to 2 s',), (0.5, 7.5), 10),
+        (("cut the last second",), (0.5, 7.5), 9),
+        (('add the title "Hello"', "cut the first 2 seconds"), (0, 5.5), 8),
+    ],
+)
+def test_so_it_is_in_an_edit_that_is_more_than_a_merge(
+    world: World,
+    tmp_path: Path,
+    said: tuple[str, ...],
+    heard: tuple[float, float],
+    length_s: float,
+) -> None:
+    user = world.session(world.recorder(1, 8))
+    nudge(user, -0.5)
+    for sentence in said:
+        assert "changes" in user.say(sentence).text
+    assert_filled(exported(user, tmp_path / "film.mp4"), heard, length_s)
+
+
+def assert_filled(made: Exported, heard: tuple[float, float], length_s: float) -> None:
+    """The recording is heard from when to when, and the camera at its level before and after."""
     (first, last) = heard
     assert made.heard_s(RECORDER_HZ) == [pytest.approx((first, last), abs=0.03)]
-    gaps = [gap for gap in ((0, first), (last, FILM_S)) if gap[0] < gap[1]]
+    gaps = [gap for gap in ((0, first), (last, length_s)) if gap[0] < gap[1]]
     assert made.heard_s(CAMERA_HZ) == [pytest.approx(gap, abs=0.05) for gap in gaps]
     inside = made.level_db(first, last)
     for begin, end in gaps:
         assert made.level_db(begin + 0.05, end - 0.05) == pytest.approx(inside, abs=1.5)
-    for edge in (time for time in heard if 0 < time < FILM_S):
+    for edge in (time for time in heard if 0 < time < length_s):
         assert made.levels_db[round(edge * 100) - 6 : round(edge * 100) + 6].min() > inside - 7
 
 
