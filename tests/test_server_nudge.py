@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from measure import read_sound
@@ -256,3 +258,29 @@ def test_a_move_that_cannot_be_done_is_told(world: World) -> None:
     said = [line["text"] for line in page_state(other)["said"] if line["role"] == "agent"]
     assert "nothing of that sound would be heard there" in said[1]
     assert start_of(page_state(other)) == pytest.approx(1, abs=0.001)
+
+
+def test_a_server_that_is_stopped_does_not_wait_for_a_comparison(
+    tmp_path: Path, world: World
+) -> None:
+    """The sentence ends without an edit: not with the starts lined up."""
+    server = Server(folder=tmp_path / "server").start()
+    with server.serving():
+        user = server.user()
+        assert user.upload(world.folder / "camera.mp4", world.recorder(1, 6)).status_code == 200
+
+        def say() -> None:
+            with contextlib.suppress(httpx.TransportError):
+                user.say("merge")
+
+        saying = threading.Thread(target=say)
+        with server.held_comparisons() as gate:
+            saying.start()
+            gate.wait()
+            (code, err) = server.stop()
+        saying.join()
+        assert (code, "Traceback" in err) == (130, False)
+        server.start()
+        user.http.base_url = server.url
+        assert page_state(user)["tracks"] == []
+        assert "merged with" in user.say("merge").text

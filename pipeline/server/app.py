@@ -51,7 +51,7 @@ ROUTES = [
     _get(PAGE, page_api.state_endpoint),
     _get(PAGE + "/sound/{file}", page_api.sound_endpoint),
     _get(PAGE + "/alignment", page_api.alignment_endpoint),
-    _post(PAGE + "/place", page_api.place_endpoint),
+    _post(PAGE + "/place", page_api.page_place),
     _get("/media/{what}/{session}/{name}/{expires}/{signature}/{shown}", render_api.media),
     _get("/healthz", status_api.healthz),
     _get("/metrics", status_api.metrics),

@@ -137,7 +137,7 @@ def _when_ready(future: Future[Any], form_of: Any) -> Response:
     return succeeded({"status": "ready", **form_of(result)})
 
 
-async def place_endpoint(request: Request) -> Response:
+async def page_place(request: Request) -> Response:
     """Move a sound on the timeline to where the user heard that it belongs.
 
     That is done in its turn among the sentences of the session. One that has to wait for it is
