@@ -92,6 +92,9 @@ def test_a_path_that_names_another_user_is_refused(server: Server, owner: User) 
     assert stranger.http.get(path).json()["code"] == 1002
     own = path.replace(owner.user_id, stranger.user_id)
     assert stranger.http.get(own).json()["code"] == 0
+    for named, code in ((owner.user_id, 1002), (stranger.user_id, 0)):
+        path = f"/api/tasks/{named}/with-session/nemo_agent"
+        assert stranger.http.post(path).json()["code"] == code
 
 
 def test_a_link_opens_one_session_alone(server: Server) -> None:
