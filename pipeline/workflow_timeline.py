@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from avpipe.alignment import align_paths
 from avpipe.codecs import isolate
+from avpipe.codecs.ffmpeg import Ffmpeg, find
 from avpipe.edits.files import session_file
 from avpipe.edits.merging import merge as merge_edit
 from avpipe.edits.merging import pair_of
+from avpipe.edits.placing import longest_sound, move_sound
 from avpipe.edits.values import FileRef, Merge
+from avpipe.errors import RequestError
 from avpipe.files import require_files, require_output
 from avpipe.media import Alignment, MediaInfo
 from avpipe.montage.values import Clip, Montage, TrackKind
@@ -31,6 +35,9 @@ from avpipe.scene import Scene
 from avpipe.settings import Settings
 from avpipe.updates import Done, OutputFacts, Progress, Started, Update, result_of
 from avpipe.workflow import NOTHING_KNOWN, Known, merge, plan_merge
+
+SAME_S = Fraction(1, 96_000)
+"""Half a sample: times that differ by less are the same."""
 
 
 def render_timeline(
@@ -61,6 +68,8 @@ def render_timeline(
         with closing(merge(request, settings, overwrite=overwrite, known=known)) as updates:
             yield from (update for update in updates if not isinstance(update, Started))
         return
+    montage = _with_own_sounds(montage, files, find(settings.ffmpeg))
+    scene = make_scene(montage, files, quality=quality, resolution=resolution)
     steps = render_montage(montage, scene, Path(output), settings, overwrite=overwrite)
     with closing(steps):
         checks = yield from steps
@@ -113,23 +122,85 @@ def _merge_of(
     listened = merge_by_content(montage, files, output, quality=quality, resolution=resolution)
     if listened is not None:
         heard = yield from align_paths(listened.video, listened.audio, settings)
-        if _comes_of(heard.alignment, montage, files):
-            return listened, Known(found=(heard.alignment,))
+        later = _moved_by(heard.alignment, montage, files)
+        if later is not None:
+            return replace(listened, later_s=float(later)), Known(found=(heard.alignment,))
     plain = plain_merge(montage, files, output, quality=quality, resolution=resolution)
     return None if plain is None else (plain, NOTHING_KNOWN)
 
 
-def _comes_of(alignment: Alignment, montage: Montage, files: Mapping[str, MediaInfo]) -> bool:
-    """Whether an edit is what a merge of its video and its recording makes by that alignment."""
+def _with_own_sounds(montage: Montage, files: Mapping[str, MediaInfo], ffmpeg: Ffmpeg) -> Montage:
+    """The edit with videos as loud as their recordings where they fill gaps of these."""
+    from avpipe.plan.own_sound import shared_sounds, with_own_sound  # NumPy
+
+    for shared in shared_sounds(montage):
+        (video, audio) = (files[shared.camera], files[shared.recorder])
+        gain_db = 0.0
+        if shared.moments:
+            from avpipe.codecs.excerpts import read_excerpts
+            from avpipe.plan.levels import MOMENT_S, match_gain_db
+
+            (ours, theirs) = zip(*shared.moments, strict=True)
+            origin = video.video[0].start
+            camera = read_excerpts(ffmpeg, video, video.audio[0], ours, MOMENT_S, origin=origin)
+            gain_db = match_gain_db(
+                camera, read_excerpts(ffmpeg, audio, audio.audio[0], theirs, MOMENT_S)
+            )
+        montage = with_own_sound(montage, shared.camera, gain_db)
+    return montage
+
+
+def _moved_by(
+    alignment: Alignment, montage: Montage, files: Mapping[str, MediaInfo]
+) -> Fraction | None:
+    """How much later a recording lies than where a merge by that alignment puts it, 0 mostly.
+
+    None where the edit is something else than such a merge and a move by hand.
+    """
     given = [session_file(source, info) for source, info in files.items()]
     alone = replace(montage, tracks=montage.of(TrackKind.VIDEO))
     shown = next(clip.source for track in alone.tracks for clip in track.clips)
     edit = Merge(files=tuple(FileRef(name=file.name) for file in given if file.source != shown))
     (video, sound) = pair_of(edit, alone, given)
     if video is None:
-        return False
+        return None
     (made, _) = merge_edit(alone, edit, given, {(video.source, sound.source): alignment})
-    return _heard(made) == _heard(montage)
+    later = _origin(montage, sound.source) - _origin(made, sound.source)
+    if abs(later) < SAME_S:
+        later = Fraction(0)
+    else:
+        length = longest_sound(files[sound.source])
+        with suppress(RequestError):  # of a merge so moved nothing would be heard
+            made = move_sound(made, sound.source, later, given, length=length, filled=True)
+    return later if _sounds_as(made, montage) else None
+
+
+def _origin(montage: Montage, source: str) -> Fraction:
+    """Where the first sample of a recording would be heard."""
+    clips = (clip for track in montage.of(TrackKind.AUDIO) for clip in track.clips)
+    first = next(clip for clip in clips if clip.source == source)
+    return first.start - first.source_in / (first.speed * first.clock)
+
+
+def _sounds_as(one: Montage, other: Montage) -> bool:
+    """Whether two edits do the same with their sources: a draft has its times rounded."""
+    (ours, theirs) = (_heard(one), _heard(other))
+    return len(ours) == len(theirs) and all(map(_is_as, ours, theirs))
+
+
+def _is_as(one: Clip, other: Clip) -> bool:
+    pairs = zip(_times(one), _times(other), strict=True)
+    near = all(abs(ours - theirs) < SAME_S for ours, theirs in pairs)
+    return near and _without_times(one) == _without_times(other)
+
+
+def _times(clip: Clip) -> tuple[Fraction, ...]:
+    return clip.start, clip.source_in, clip.source_out
+
+
+def _without_times(clip: Clip) -> Clip:
+    nothing = Fraction(0)
+    return replace(clip, start=nothing, source_in=nothing, source_out=nothing)
 
 
 def _heard(montage: Montage) -> list[Clip]:

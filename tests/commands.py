@@ -208,10 +208,14 @@ class Gate:
         return gate
 
     @property
+    def said(self) -> str:
+        """For a hook: that it has come here."""
+        return f"import select\nopen({str(self.ready)!r}, 'w').write('x')\n"
+
+    @property
     def python(self) -> str:
         """For a hook."""
-        wait = "while True: select.select([], [], [], 0.1)"  # where no signal is overlooked
-        return f"import select\nopen({str(self.ready)!r}, 'w').write('x')\n{wait}\n"
+        return f"{self.said}while True: select.select([], [], [], 0.1)\n"  # no signal is overlooked
 
     def ffmpeg(self, folder: Path, first: str = "") -> Path:
         """A program in the place of ffmpeg whose own child waits."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from edit_words import (
     Sentence,
     at,
@@ -31,6 +33,7 @@ from avpipe.edits.values import (
     Duck,
     Fade,
     Framing,
+    Hold,
     Join,
     Keep,
     Loudness,
@@ -99,6 +102,16 @@ SENTENCES: tuple[Sentence, ...] = (
     ("裁掉开头的2.5秒", [Cut(spans=(first(2.5),))]),
     ("剪掉前三分之一", [Cut(spans=(first_share(1, 3),))]),
     ("剪掉结尾3秒", [Cut(spans=(last(3),))]),
+    # holding a frame
+    ("hold the last frame for 2 seconds", [Hold(length_s=Fraction(2))]),
+    ("freeze the final frame for 1.5s", [Hold(length_s=Fraction(3, 2))]),
+    ("freeze on the first frame of the video for 3 s", [Hold(length_s=Fraction(3), first=True)]),
+    (
+        "hold the first frame for 1 second and hold the last frame for 2 seconds",
+        [Hold(length_s=Fraction(1), first=True), Hold(length_s=Fraction(2))],
+    ),
+    ("最后一帧定格2秒", [Hold(length_s=Fraction(2))]),
+    ("第一帧停留三秒", [Hold(length_s=Fraction(3), first=True)]),
     # keeping
     ("keep the first 10 seconds", [Keep(spans=(first(10),))]),
     ("keep only 0:05-0:15", [Keep(spans=(between(5, 15),))]),
@@ -410,6 +423,9 @@ NOT_UNDERSTOOD: tuple[str, ...] = (
     "cut it",
     "cut the boring parts",
     "cut the first 5 bananas",
+    "hold the last frame",
+    "freeze the third frame for 2 seconds",
+    "freeze the last frame from 2s to 5s",
     "cut the first 5 seconds and paint the sky green",
     "mute the spaceship",
     "add a title",

@@ -24,12 +24,12 @@ ATTRIBUTION = {
 }
 HOOK = """
 import os, sys
-if "avpipe.server.worker" in sys.orig_argv and "render" in sys.orig_argv:
-    code = os.environ["TEST_RENDER_HOOK"]
-    if os.path.exists(code):
-        exec(open(code).read())
+if "avpipe.server.worker" in sys.orig_argv:
+    for task, code in (("render", "TEST_RENDER_HOOK"), ("align", "TEST_ALIGN_HOOK")):
+        if task in sys.orig_argv and os.path.exists(os.environ[code]):
+            exec(open(os.environ[code]).read())
 """
-"""A `sitecustomize`: runs a file, where it is there, in the workers that render."""
+"""A `sitecustomize`: runs a file, where it is there, in the workers that render, or compare."""
 
 
 @dataclass(kw_only=True)
@@ -46,12 +46,14 @@ class Server:
         self.folder.mkdir(exist_ok=True)
         self.data = self.folder / "data"
         self.hook = self.folder / "hook.py"
+        self.align_hook = self.folder / "align_hook.py"
         place = self.folder / "site"
         place.mkdir(exist_ok=True)
         (place / "sitecustomize.py").write_text(HOOK)
         self.line = CommandLine(folder=self.folder).with_env(
             PYTHONPATH=str(place),
             TEST_RENDER_HOOK=str(self.hook),
+            TEST_ALIGN_HOOK=str(self.align_hook),
             AVPIPE_SERVER_TOKENS_PER_ADDRESS="1000",
             AVPIPE_SERVER_REQUESTS_PER_S="1000",
             AVPIPE_JOBS="1",
@@ -120,6 +122,17 @@ class Server:
         gate = Gate.make(self.folder / f"{name}-{uuid.uuid4().hex[:6]}")
         self.hook.write_text(gate.python)
         return gate
+
+    @contextlib.contextmanager
+    def held_comparisons(self) -> Iterator[Gate]:
+        """Let each comparison of two sounds say that it has begun; it goes on afterwards."""
+        gate = Gate.make(self.folder / f"gate-{uuid.uuid4().hex[:6]}")
+        wait = f"while os.path.exists({str(self.align_hook)!r}): select.select([], [], [], 0.02)"
+        self.align_hook.write_text(f"{gate.said}import os\n{wait}\n")
+        try:
+            yield gate
+        finally:
+            self.align_hook.unlink()
 
     def worker_pids(self) -> list[int]:
         """The processes that render."""

@@ -109,6 +109,23 @@ def test_cuts_move_what_follows_and_what_belongs_to_it(talk: Talk) -> None:
     assert (title.start, title.end) == (7, 10)  # it lost the second that was cut within it
 
 
+def test_a_held_frame_takes_titles_and_recorded_sound_with_it(talk: Talk) -> None:
+    talk.say('add a title "T" from 10s to 14s', "add lofi.mp3 as music", "add talk.wav at 5s")
+    talk.say("hold the first frame for 2 seconds and hold the last frame for 3 seconds")
+    assert talk.shown == [("camera", 0, 65, -2)]
+    (title,) = talk.clips(TrackKind.TEXT)
+    assert (title.start, title.end) == (12, 16)
+    assert [clip.start for clip in talk.speech] == [7]
+    assert (talk.music[0].start, talk.music[-1].end) == (0, 65)
+    talk.say("cut the last 4 seconds")
+    assert talk.shown == [("camera", 0, 61, -2)]
+    with pytest.raises(EditRefusedError, match="begins or ends can be held"):
+        talk.say("hold the last frame for 3 seconds")  # it would be seen to go on
+    talk.say("cut the first 5 seconds")
+    with pytest.raises(EditRefusedError, match="begins or ends can be held"):
+        talk.say("freeze on the first frame for 1 second")
+
+
 def test_kept_stretches_come_in_the_order_in_which_they_were_said(talk: Talk) -> None:
     talk.say("keep 20s to 25s and 2s to 4s")
     assert talk.shown == [("camera", 0, 5, 20), ("camera", 5, 7, 2)]

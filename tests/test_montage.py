@@ -47,6 +47,9 @@ def with_further(start: int, end: int) -> Montage:
     return Montage(tracks=(replace(VIDEO, clips=(CITY, further)),))
 
 
+EARLY = Track(kind=TrackKind.AUDIO, clips=(replace(MUSIC, source_in=Fraction(-1)),))
+
+
 def with_clip(**changes: Any) -> Montage:
     return Montage(tracks=(replace(VIDEO, clips=(replace(CITY, **changes),)),))
 
@@ -117,7 +120,7 @@ def test_what_is_added_is_told_with_its_time() -> None:
     [
         (Montage(), "empty"),
         (with_clip(start=Fraction(-1)), "start"),
-        (with_clip(source_in=Fraction(-1)), "source_in"),
+        (replace(EDIT, tracks=(VIDEO, EARLY)), "source_in"),
         (with_clip(source_out=Fraction(0)), "length"),
         (with_clip(speed=Fraction(1, 20)), "speed"),
         (with_clip(clock=Fraction(2)), "clock"),

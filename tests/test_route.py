@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from test_plan import CAMERA, FILMED, RECORDER, ask, camera, recorder
 from avpipe import jsonform
 from avpipe.edits.grammar import understand
 from avpipe.edits.order import plain_order
-from avpipe.edits.values import AddAudio, Aspect, Cut, Merge, Mute, Part, Shape
+from avpipe.edits.values import AddAudio, Aspect, Cut, Hold, Merge, Mute, Part, Shape
 from avpipe.errors import RequestError
 from avpipe.media import MediaInfo
 from avpipe.plan.make import make_plan
@@ -213,9 +214,21 @@ def test_a_server_of_ones_own_understands_the_instruction() -> None:
         Mute(part=Part.VIDEO_SOUND),
         AddAudio(),
     )
-    held = instruction(fit=Fit.AUDIO, offset_s=-2.0)
-    assert "hold its first frame" in held
-    assert plain_order(held) is None
+    held = plain_order(instruction(fit=Fit.AUDIO, offset_s=-2.0))
+    assert held is not None
+    assert understand(held).edits == (
+        Cut(spans=(last(2),)),
+        Hold(length_s=Fraction(2), first=True),
+        Mute(part=Part.VIDEO_SOUND),
+        AddAudio(),
+    )
+    held = plain_order(instruction(audio=recorder(duration_ts=600_000), fit=Fit.LONGEST))
+    assert held is not None
+    assert understand(held).edits == (
+        Hold(length_s=Fraction(5, 2)),
+        Mute(part=Part.VIDEO_SOUND),
+        AddAudio(),
+    )
     assert plain_order("merge this audio and video") is None
 
 

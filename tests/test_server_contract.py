@@ -15,7 +15,8 @@ from commands import CommandLine
 from fake_nemo import FakeNemo
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from media_factory import make_audio
+from measure import flash_times, level_db, shown_frames
+from media_factory import make_audio, make_video
 from server_world import ATTRIBUTION, Server, User, events, make_clip
 
 from avpipe.server.description import description
@@ -170,6 +171,37 @@ def test_the_agent_answers_in_the_language_of_the_session_or_the_sentence(
     user.session = made.json()["data"]["session_id"]
     assert said("mute the video") == "时间线里还没有视频"
     assert said("export") == "时间线已就绪。按“导出”按钮得到文件。"
+
+
+@pytest.mark.parametrize(
+    ("sound_s", "wish", "length_s"),
+    [(6, ("--fit", "longest"), 6), (3, ("--fit", "audio", "--offset", "-1"), 3)],
+)
+def test_a_merge_that_holds_a_frame_is_made_by_the_server(
+    server: Server, tmp_path: Path, sound_s: float, wish: tuple[str, ...], length_s: float
+) -> None:
+    """The last one where the sound goes on, the first one where it had begun before."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    flashes = (1, 2, 3)
+    make_video(folder / "camera.mp4", size=(160, 90), duration=4, rate=25, flashes=flashes)
+    make_audio(folder / "sound.wav", duration=sound_s, noise=0.1)
+    line = CommandLine(folder=folder).with_env(
+        NEMO_API_URL=server.url, NEMO_WEB_URL=server.url, **SHORT
+    )
+    arguments = ("merge", "camera.mp4", "sound.wav", "-o", "out.mp4", *wish)
+    ran = line(*arguments, "--route", "cloud", "--no-fallback", "--json")
+    assert ran.code == 0, ran.err
+    done = ran.events[-1]
+    assert (done["route"], done["fallback"]) == ("cloud", None)
+    late = 1 if "audio" in wish else 0
+    seen = [float(time) for time in flash_times(folder / "out.mp4")]
+    assert seen == pytest.approx([t + late for t in flashes if t + late < length_s], abs=0.001)
+    shown = [frame.number for frame in shown_frames(folder / "out.mp4")]
+    assert len(shown) == length_s * 25
+    held = shown[: 25 * late] if late else shown[100:]
+    assert set(held) == ({0} if late else {99})
+    assert level_db(folder / "out.mp4", length_s - 0.5, length_s - 0.1) > -30
 
 
 def test_a_merge_that_cuts_the_picture_is_made_by_the_server(

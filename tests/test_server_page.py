@@ -213,6 +213,58 @@ def test_from_two_files_to_a_film(
     visitor.context.close()
 
 
+def test_what_is_moved_while_the_agent_works_is_done_in_its_turn(
+    browser: Browser, server: Server, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Shown at once, in every tab and after a reload; and no export is without it."""
+    visitor = Visitor(browser, server, locale="en-GB")
+    page = visitor.page()
+    drop(page, *pair)
+    page.get_by_role("button", name="Put the sound in its place").click()
+    expect(page.locator("[data-nudge]").first).to_be_enabled(timeout=WAIT_MS)
+    found = offset_ms(page)
+    other = tmp_path / "other.wav"
+    shutil.copy(pair[1], other)
+    page.locator("#pick").set_input_files([str(other)])
+    expect(page.locator("#file-list .facts").nth(2)).to_contain_text("Sound", timeout=WAIT_MS)
+    with server.held_comparisons() as gate:
+        for sentence in ("merge other.wav", "undo"):
+            page.get_by_label("What should change?").fill(sentence)
+            page.keyboard.press("Enter")
+        gate.wait()
+        expect(page.locator("#said .agent").last).to_have_text("Working…")
+        page.locator("#lane").press("ArrowRight")
+        with page.expect_response("**/place") as answering:
+            page.locator("#lane").press("ArrowRight")
+        (waiting,) = answering.value.json()["data"]["moving"].values()
+        assert waiting == pytest.approx(0.02)
+        assert offset_ms(page) == pytest.approx(found + 20, abs=0.11)
+        page.reload()
+        tabs = (page, visitor.page())
+        for tab in tabs:
+            expect(tab.locator("#said .agent").last).to_have_text("Working…", timeout=WAIT_MS)
+            expect(tab.locator("#offset")).to_contain_text(f"{found + 20:.1f}", timeout=WAIT_MS)
+        page.get_by_role("button", name="Export", exact=True).click()
+        expect(page.locator("#render-state")).to_have_text("waiting for what is being done")
+        expect(page.get_by_role("button", name="Export", exact=True)).to_be_disabled()
+    expect(page.locator("#render-state")).to_contain_text("ready", timeout=3 * WAIT_MS)
+    for tab in tabs:
+        expect(tab.locator("#offset")).to_contain_text(f"{found + 20:.1f}", timeout=WAIT_MS)
+    told = page.evaluate(
+        """async () => {
+            const headers = { Authorization: `Bearer ${localStorage.getItem("token")}` };
+            const here = `/api/page/${localStorage.getItem("session")}`;
+            return (await (await fetch(here, { headers })).json()).data;
+        }"""
+    )
+    (made,) = told["renders"]
+    sounds = [track["clips"] for track in made["tracks"] if track["kind"] == "audio"]
+    assert sounds[0][0]["name"] == "recorder"
+    assert sounds[0][0]["start"] == pytest.approx(found / 1000 + 0.02, abs=0.0002)
+    assert visitor.complaints == []
+    visitor.context.close()
+
+
 def test_on_a_phone_in_chinese_and_in_the_dark(
     browser: Browser,
     server: Server,

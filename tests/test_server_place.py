@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+from avpipe.edits.placing import move_sound
 from avpipe.errors import RequestError
-from avpipe.montage.values import Clip, Montage, Track, TrackKind
-from avpipe.server.page_api import moved_by
+from avpipe.montage.values import Clip, Montage, Role, Track, TrackKind
 
 
 def clip(source: str, start: str, first: str, last: str, clock: str = "1") -> Clip:
@@ -19,6 +20,12 @@ def clip(source: str, start: str, first: str, last: str, clock: str = "1") -> Cl
 def edit(pictures: list[Clip], sounds: list[Clip]) -> Montage:
     video = Track(kind=TrackKind.VIDEO, clips=tuple(pictures))
     return Montage(tracks=(video, Track(kind=TrackKind.AUDIO, clips=tuple(sounds))))
+
+
+def moved_by(
+    montage: Montage, source: str, shift: Fraction, *, length: Fraction | None, filled: bool = False
+) -> Montage:
+    return move_sound(montage, source, shift, (), length=length, filled=filled)
 
 
 def moved(montage: Montage, shift: str, length: str | None = "22") -> list[tuple[float, ...]]:
@@ -58,3 +65,51 @@ def test_what_lies_apart_from_the_pictures_ends_is_moved_as_a_whole() -> None:
     assert moved(apart, "0.25")[1] == (0, 30, 0, 30)
     with pytest.raises(RequestError, match="not on the timeline"):
         moved_by(apart, "flac", Fraction(1), length=None)
+    with pytest.raises(RequestError, match="nothing of that sound would be heard"):
+        moved_by(apart, "wav", Fraction(-30), length=None)
+
+
+def heard(montage: Montage) -> list[tuple[str | None, float, float, float]]:
+    """Every sound, by its file, its place, and where in the file that is."""
+    clips = [clip for track in montage.of(TrackKind.AUDIO) for clip in track.clips]
+    return [(c.source, float(c.start), float(c.end), float(c.source_in)) for c in clips]
+
+
+def recorded(pictures: list[Clip], sounds: list[Clip]) -> Montage:
+    """As a merge leaves it: the pictures silenced, the sounds called speech."""
+    made = edit([replace(picture, volume=0.0) for picture in pictures], sounds)
+    (video, audio) = made.tracks
+    return replace(made, tracks=(video, replace(audio, role=Role.SPEECH)))
+
+
+def test_the_cameras_own_sound_follows_the_ends_of_the_recording() -> None:
+    film = [clip("mp4", "0", "0", "5"), clip("mp4", "5", "8", "23")]
+    cut = recorded(film, [clip("wav", "2", "0", "3"), clip("wav", "5", "6", "12")])
+    there = moved_by(cut, "wav", Fraction(1), length=Fraction(12), filled=True)
+    own = [("mp4", 0, 3, 0), ("mp4", 12, 20, 15)]
+    assert heard(there) == [("wav", 3, 5, 0), ("wav", 5, 12, 5), *own]
+    quiet = replace(
+        there,
+        tracks=(
+            *there.tracks[:2],
+            *(
+                replace(t, clips=tuple(replace(c, volume=0.5) for c in t.clips))
+                for t in there.tracks[2:]
+            ),
+        ),
+    )
+    back = moved_by(quiet, "wav", Fraction(-2), length=Fraction(12))
+    own = [("mp4", 0, 1, 0), ("mp4", 10, 20, 13)]
+    assert heard(back) == [("wav", 1, 5, 0), ("wav", 5, 10, 7), *own]
+    assert {clip.volume for clip in back.tracks[2].clips} == {0.5}  # as it was made
+    with pytest.raises(RequestError, match="lies where its picture does"):
+        moved_by(back, "mp4", Fraction(1), length=Fraction(23))
+
+
+def test_a_song_leaves_silence_and_a_picture_that_is_heard_needs_no_fill() -> None:
+    song = recorded([clip("mp4", "0", "0", "20")], [clip("song", "0", "0", "20")])
+    after = move_sound(song, "song", Fraction(1), (), length=Fraction(20), filled=False)
+    assert heard(after) == [("song", 1, 20, 0)]
+    mixed = edit([clip("mp4", "0", "0", "20")], [clip("wav", "0", "0", "20")])
+    after = moved_by(mixed, "wav", Fraction(1), length=Fraction(20), filled=True)
+    assert heard(after) == [("wav", 1, 20, 0)]

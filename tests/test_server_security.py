@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import socket
 import sqlite3
 import threading
 import uuid
@@ -16,9 +14,7 @@ import httpx
 import pytest
 from server_world import ATTRIBUTION, Server, User, events, make_clip
 
-from avpipe.errors import FileTooLargeError, RequestError
 from avpipe.server.app import ROUTES
-from avpipe.server.fetch import FetchError, fetch, is_public
 from avpipe.server.limits import Limits
 from avpipe.server.sessions import shown_name
 
@@ -28,7 +24,7 @@ SECRET = "the-secret-of-this-machine"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("security")
-    more = {"AVPIPE_SERVER_UPLOAD_LIMIT": "5MB", "AVPIPE_SERVER_URL_UPLOADS": "on"}
+    more = {"AVPIPE_SERVER_UPLOAD_LIMIT": "5MB"}
     with Server(folder=folder / "server", more=more).running() as made:
         yield made
 
@@ -96,6 +92,9 @@ def test_a_path_that_names_another_user_is_refused(server: Server, owner: User) 
     assert stranger.http.get(path).json()["code"] == 1002
     own = path.replace(owner.user_id, stranger.user_id)
     assert stranger.http.get(own).json()["code"] == 0
+    for named, code in ((owner.user_id, 1002), (stranger.user_id, 0)):
+        path = f"/api/tasks/{named}/with-session/nemo_agent"
+        assert stranger.http.post(path).json()["code"] == code
 
 
 def test_a_link_opens_one_session_alone(server: Server) -> None:
@@ -351,119 +350,26 @@ def test_a_pace_is_kept() -> None:
     assert [limits.allows("a") for _ in range(2)] == [True, False]
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "0.0.0.0",
-     "100.64.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1",
-     "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1"],
-)  # fmt: skip
-def test_private_addresses_are_not_public(address: str) -> None:
-    assert not is_public(address)
-
-
-def test_public_addresses_are_public() -> None:
-    assert is_public("93.184.216.34")
-    assert is_public("2606:2800:220:1::1")
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["http://127.0.0.1/a.mp4", "http://localhost:1/a.mp4", "http://2130706433/a.mp4",
-     "http://[::1]/a.mp4", "http://0x7f.1/a.mp4", "file:///etc/passwd", "ftp://127.0.0.1/a.mp4",
-     "http://user@127.0.0.1/a.mp4", "gopher://127.0.0.1/a.mp4", "http:///a.mp4", "a.mp4"],
-)  # fmt: skip
-def test_no_private_address_is_fetched(
-    server: Server, monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
-    user = server.user()
-    answer = user.http.post(
-        f"/api/upload-video/nemo_agent/me/{user.session}",
-        json={"urls": [url], "source_type": "url"},
-    )
-    assert answer.status_code in (400, 500), answer.text
-    assert user.state()["state"]["video_infos"] == []
-
-
-class _Web(http.server.BaseHTTPRequestHandler):
-    body = b""
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        type(self).asked.append(self.path)
-        if self.path.startswith("/to/"):
-            self.send_response(302)
-            self.send_header("Location", self.path.removeprefix("/to/"))
-            self.end_headers()
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(self.body) + ("short" in self.path)))
-        self.end_headers()
-        self.wfile.write(self.body)
-
-    def log_message(self, *args: Any) -> None:
-        """Nothing is printed."""
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[Any]:
-    class Handler(_Web):
-        body = make_clip(tmp_path / "web.mp4", duration=1).read_bytes()
-        asked: list[str] = []  # noqa: RUF012
-
-    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=site.serve_forever, args=(0.02,), daemon=True).start()
-    yield site
-    site.shutdown()
-    site.server_close()
-
-
-def test_addresses_are_looked_at_after_every_redirect(web: Any, tmp_path: Path) -> None:
-    """The port of the test's own server stands for the public network."""
-    port = web.server_port
-    allowed = {"127.0.0.1": True, "127.0.0.2": False}
-
-    def get(url: str, limit: int = 1 << 20) -> Any:
-        return fetch(
-            url, tmp_path, limit_bytes=limit, room_bytes=limit, allowed=lambda ip: allowed[ip]
-        )
-
-    base = f"http://127.0.0.1:{port}"
-    arrived = get(f"{base}/to//films/my%20film.mp4")
-    assert arrived.name == "my film.mp4"
-    assert arrived.path.read_bytes() == web.RequestHandlerClass.body
-    arrived.path.unlink()
-    with pytest.raises(RequestError, match="private"):
-        get(f"{base}/to/http://127.0.0.2:{port}/a.mp4")
-    with pytest.raises(RequestError, match="only http"):
-        get(f"{base}/to/file:///etc/passwd")
-    with pytest.raises(FetchError, match="without end"):
-        get(f"{base}/to/{'/to/' * 9}a.mp4")
-    with pytest.raises(FetchError, match="broke off"):
-        get(f"{base}/short.mp4")
-    with pytest.raises(FileTooLargeError):
-        get(f"{base}/a.mp4", limit=100)
-    assert not list(tmp_path.glob("*-*.mp4"))
-    assert {path.name for path in tmp_path.iterdir()} == {"web.mp4"}
-
-
-def test_the_connection_goes_to_the_address_that_was_looked_at(
-    web: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A name that means another address when it is asked a second time gains nothing."""
-    answers = [("127.0.0.1", web.server_port), ("127.0.0.9", 1)]
-
-    def resolve(host: str, port: int, **more: Any) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", answers.pop(0))]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    connect = socket.create_connection
-
-    def noted(address: Any, timeout: float) -> Any:
-        assert address[0] == "127.0.0.1"
-        monkeypatch.undo()
-        return connect(address, timeout=timeout)
-
-    monkeypatch.setattr(socket, "create_connection", noted)
-    url = f"http://rebound.example:{web.server_port}/a.mp4"
-    arrived = fetch(url, tmp_path, limit_bytes=1 << 20, room_bytes=1 << 20, allowed=lambda _: True)
-    assert arrived.name == "a.mp4"
+def test_uploads_at_once_keep_to_the_quota_together(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "camera.mp4")
+    quota = int(clip.stat().st_size * 2.5)
+    more = {"AVPIPE_SERVER_USER_QUOTA": str(quota)}
+    with Server(folder=tmp_path / "server", more=more).running() as server:
+        user = server.user()
+        answers: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(user.upload(clip).status_code))
+            for _ in range(5)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == [200, 200, 413, 413, 413]
+        kept = list((server.data / "sessions" / user.session).iterdir())
+        assert len(kept) == 2
+        user.say("mute the video")
+        rendered = user.rendered(user.render())  # a render may be the last that goes in
+        assert rendered["status"] == "completed"
+        again = {"id": "render_2", "sessionId": user.session}
+        assert user.http.post("/api/render/proxy/lambda", json=again).status_code == 413

@@ -144,6 +144,23 @@ def test_cuts_come_frame_by_frame_and_their_sound_with_them(
     assert click_times(output) == pytest.approx(expected, abs=0.0005)
 
 
+@pytest.mark.parametrize(("source", "sounds_s"), [("camera.mp4", 8), ("late.mkv", 6)])
+@both_ffmpegs
+def test_outside_of_a_file_its_first_and_last_frame_are_held(
+    folder: Path, sources: dict[str, str], ffmpeg: str, source: str, sounds_s: int
+) -> None:
+    """Its sound is heard in its own time alone; a clip may lie outside altogether."""
+    montage = edit(
+        clip(source, -1.2, 9, 0), clip(source, -2, -1.4, 10.2), clip(source, 8.5, 9, 10.8)
+    )
+    (output, _) = render(montage, sources, folder / f"held-{source}-{ffmpeg}.mp4", ffmpeg)
+    wanted = [*[0] * 30, *range(200), *[199] * 25, *[0] * 15, *[199] * 12]
+    assert [frame.number for frame in shown_frames(output)][: len(wanted)] == wanted
+    clicks = [1.2 + second for second in range(1, sounds_s)]
+    assert click_times(output) == pytest.approx(clicks, abs=0.001)
+    assert level_db(output, 0, 1.15) < -80
+
+
 @both_ffmpegs
 def test_a_speed_moves_pictures_and_sounds_and_keeps_the_pitch(
     folder: Path, sources: dict[str, str], ffmpeg: str

@@ -190,6 +190,8 @@ def _read_clip(
     start = read_figure(form, fields.START)
     start = follows if start is None else max(start, Fraction(0))
     source_in = read_figure(form, fields.SOURCE_IN) or Fraction(0)
+    if kind is not TrackKind.VIDEO:  # of which a frame could be held before the file begins
+        source_in = max(source_in, Fraction(0))
     ratios = _figures(form, fields.OF_CLIP)
     tempo = ratios.get("speed", Fraction(1)) * ratios.get("clock", Fraction(1))
     clip = Clip(

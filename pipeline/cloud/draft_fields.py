@@ -185,7 +185,7 @@ VOLUME = Figure(field="volume", names=("volume", "vol", "v", "gain"), read=volum
 SOURCE_IN = Figure(
     field="source_in",
     names=("in", "in_ms", "source_in", "trim_start"),
-    read=_at_least_zero,
+    read=seconds,
     write=milliseconds,
 )
 OF_CLIP = (

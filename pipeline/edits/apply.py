@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from avpipe.edits import looks, merging, pace, reshape, sound
+from avpipe.edits import holding, looks, merging, pace, reshape, sound
 from avpipe.edits.files import SessionFile, named_file
 from avpipe.edits.merging import Alignments
 from avpipe.edits.reshape import Told
@@ -22,6 +22,7 @@ from avpipe.edits.values import (
     Edit,
     Fade,
     Framing,
+    Hold,
     Join,
     Keep,
     Loudness,
@@ -74,6 +75,8 @@ def _applied(
             return reshape.cut(montage, edit.spans, files)
         case Keep():
             return reshape.keep(montage, edit.spans, files)
+        case Hold():
+            return holding.hold(montage, edit, files)
         case Split():
             return reshape.split(montage, edit.at)
         case Move():

@@ -25,6 +25,7 @@ class Concept(Enum):
     SWAP = auto()
     REVERSE = auto()
     SPLIT = auto()
+    HOLD = auto()
     JOIN = auto()
     MERGE = auto()
     MUTE = auto()

@@ -68,8 +68,8 @@ def merge(
     made = with_sound(montage, placed, files)
     # A merge is filled as `avpipe merge` fills it; what is replaced by a song stays replaced.
     filled = video.has_sound and (certain or (isinstance(edit, Merge) and found is not None))
-    if filled and (filling := list(_filling(made, video, placed))):
-        made = with_sound(made, filling, files)
+    if filled and (own := list(filling(made, video.source, placed))):
+        made = with_sound(made, own, files)
     return made, f"{sound.name} merged with {video.name}: {_how(found)}"
 
 
@@ -116,12 +116,12 @@ def _beside(clip: Clip, piece: Piece, sound: SessionFile) -> Iterator[Clip]:
     )
 
 
-def _filling(montage: Montage, video: SessionFile, placed: Sequence[Clip]) -> Iterator[Clip]:
-    """The video's own sound where the recording was not running."""
+def filling(montage: Montage, camera: str | None, placed: Sequence[Clip]) -> Iterator[Clip]:
+    """A silenced video's own sound where the recording was not running."""
     for clip in main_clips(montage):
-        if clip.source != video.source:
+        if clip.source != camera or clip.volume:
             continue
-        at = clip.start
+        at = clip.start + max(-clip.source_in, Fraction(0)) / (clip.speed * clip.clock)
         for sound in sorted(placed, key=lambda sound: sound.start):
             yield from _own_sound(clip, at, min(sound.start, clip.end))
             at = max(at, sound.end)

@@ -50,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(needs=({C.SET}, {C.LENGTH}), may={C.TOO_LONG}, build=time_rules.lasting),
     Rule(needs=({C.STARTS, C.ENDS},), may={C.STARTS, C.ENDS}, build=time_rules.bounds),
+    Rule(needs=({C.HOLD}, {C.LENGTH, C.TIME}), build=time_rules.hold),
     Rule(needs=({C.SPLIT}, {C.AT}), may={C.CLIPS, C.CUT}, build=time_rules.split),
     Rule(
         needs=({C.MOVE, C.ADD, C.SET, C.USE}, {C.CLIP}),

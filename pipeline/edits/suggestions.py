@@ -50,6 +50,7 @@ _EXAMPLES: tuple[Example, ...] = (
         "move the second clip before the first clip",
         "把第二段移到最前面",
     ),
+    ({C.HOLD}, "hold the last frame for 2 seconds", "最后一帧定格2秒"),
     ({C.SPLIT, C.AT}, "split at 10s", "在10秒处分割"),
     (
         {C.REPLACE, C.RECORDING, C.FILE, C.USE},

@@ -23,6 +23,7 @@ from avpipe.edits.values import (
     ClipRef,
     CrossFade,
     Cut,
+    Hold,
     Join,
     Keep,
     Merge,
@@ -108,6 +109,15 @@ def bounds(clause: Clause) -> Built:
 def lasting(clause: Clause) -> Built:
     """How long it is to be."""
     return Keep(spans=(Span(end=Moment(offset_s=clause.first(C.LENGTH))),))
+
+
+def hold(clause: Clause) -> Built:
+    """A frame that stands still for exactly one time."""
+    lengths = [*clause.all(C.LENGTH), *clause.all(C.TIME)]
+    frames = clause.all(C.HOLD)
+    if len(lengths) != 1 or len(frames) != 1:
+        return None
+    return Hold(length_s=lengths[0], first=frames[0] is End.START)
 
 
 def split(clause: Clause) -> Built:

@@ -171,6 +171,15 @@ class Speed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """Let the first or the last frame stand still for a time more."""
+
+    length_s: Fraction
+    first: bool = False
+    """The first frame, not the last one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Volume:
     """Make something louder or quieter."""
 
@@ -355,6 +364,7 @@ Edit = (
     | ReverseOrder
     | Join
     | Speed
+    | Hold
     | Volume
     | Mute
     | Unmute

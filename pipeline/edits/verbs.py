@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from avpipe.edits.concepts import Concept, Line
+from avpipe.edits.concepts import Concept, End, Line
 
 C = Concept
 
@@ -22,6 +22,9 @@ _LOWERED = (
 )
 """What is dropped to a level is lowered, and not taken out."""
 _GENTLY_HAN = r"(?:慢慢|渐渐|逐渐|缓缓|徐徐|一点点)地?"
+_STAND = r"(?:hold|freeze|pause)(?:\s+on)?\s+(?:(?:the|its|my)\s+)?(?:very\s+)?"
+_FRAME = r"\s+(?:frame|picture|image)(?:\s+of\s+(?:the\s+|my\s+)?(?:video|clip|film|movie))?"
+_STAND_HAN = r"(?:定格|冻结|停留|停)"
 
 VERBS: tuple[Line, ...] = (
     (
@@ -113,6 +116,18 @@ VERBS: tuple[Line, ...] = (
         r"交换|对调|调换|互换",
     ),
     (C.REVERSE, None, r"reverse|invert|backwards?", r"倒序|颠倒|反转|逆序|倒放|反过来"),
+    (
+        C.HOLD,
+        End.START,
+        rf"{_STAND}(?:first|opening){_FRAME}",
+        rf"{_STAND_HAN}(?:在|住)?第一帧|第一帧(?:画面)?(?:上)?{_STAND_HAN}",
+    ),
+    (
+        C.HOLD,
+        End.END,
+        rf"{_STAND}(?:last|final|closing){_FRAME}",
+        rf"{_STAND_HAN}(?:在|住)?最后一帧|最后一帧(?:画面)?(?:上)?{_STAND_HAN}",
+    ),
     (C.SPLIT, None, r"split|divide|break", r"分割|拆分|切开|分成两段|切成两段|断开"),
     (
         C.JOIN,

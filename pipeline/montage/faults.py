@@ -86,7 +86,7 @@ def _tracks(montage: Montage) -> Told:
 def _clip(clip: Clip, kind: TrackKind) -> Told:
     if clip.start < 0:
         yield "start", f"it begins at {float(clip.start):g} s, before the timeline"
-    if clip.source_in < 0:
+    if clip.source_in < 0 and kind is not TrackKind.VIDEO:
         yield "source_in", f"it takes its file from {float(clip.source_in):g} s"
     if clip.source_out <= clip.source_in:
         yield "length", "it has no length"

@@ -103,7 +103,8 @@ class Clip:
     """Where it begins in the source, in seconds from the first frame shown, or of a file without
     picture from the first sample. Pictures and texts have no time of their own: 0."""
     source_out: Fraction
-    """Where it ends in the source."""
+    """Where it ends in the source. A video's first frame is held before its file begins, the last
+    one after it ends."""
     speed: Fraction = ONE
     """Seconds of the source in a second of the timeline. Its sound keeps its pitch."""
     clock: Fraction = ONE

@@ -49,13 +49,17 @@ def shared_moments(timeline: Timeline) -> tuple[Moment, ...]:
     shown = timeline.video
     recorded = [part for part in timeline.audio if part.source != CAMERA]
     longest = max(recorded, key=lambda part: part.duration)
-    first = max(longest.start, shown.start)
-    last = min(longest.end, shown.end) - Fraction(MOMENT_S)
-    if last < first:
-        return ()
-    steps = min(MOMENTS, int((last - first) / Fraction(MOMENT_S)) + 1)
-    times = [first + (last - first) * number / max(steps - 1, 1) for number in range(steps)]
+    times = spread_moments(max(longest.start, shown.start), min(longest.end, shown.end))
     return tuple(_moment(time, shown, longest) for time in times)
+
+
+def spread_moments(first: Fraction, end: Fraction) -> list[Fraction]:
+    """Where the moments of a stretch begin; none of one that is shorter than they are."""
+    last = end - Fraction(MOMENT_S)
+    if last < first:
+        return []
+    steps = min(MOMENTS, int((last - first) / Fraction(MOMENT_S)) + 1)
+    return [first + (last - first) * number / max(steps - 1, 1) for number in range(steps)]
 
 
 def _moment(time: Fraction, shown: Segment, part: Segment) -> Moment:

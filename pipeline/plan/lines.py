@@ -70,7 +70,7 @@ def lines_of(
 
     `shown` is the video's duration, None for a picture. Raises RequestError.
     """
-    early = _exact(request.camera_distance_m / SOUND_M_S)
+    early = _exact(request.camera_distance_m / SOUND_M_S - request.later_s)
     found = alignment.method is AlignmentMethod.CONTENT
     if found and len(alignment.pieces) > 1:
         lines = _pieces(alignment, duration, request)
@@ -83,7 +83,7 @@ def moved_s(request: Request) -> float | None:
     """How much later than its content says a recording is placed; None where its drift is given."""
     if known_drift_ppm(request.drift) is not None:
         return None
-    return 0.0 - request.camera_distance_m / SOUND_M_S
+    return request.later_s - request.camera_distance_m / SOUND_M_S
 
 
 def _whole(

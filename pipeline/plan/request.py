@@ -99,6 +99,8 @@ class Request:
     """`auto`, `off` or how much too long the audio runs, in ppm."""
     camera_distance_m: float = 0.0
     """How far the camera stood from what is heard, in meters."""
+    later_s: float = 0.0
+    """How much later than where it belongs a recording is heard: it was moved by hand."""
     fit: Fit = Fit.VIDEO
     fill: Fill = Fill.CAMERA
     audio_mode: AudioMode = AudioMode.REPLACE

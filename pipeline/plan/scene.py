@@ -69,6 +69,24 @@ def make_scene(
     )
 
 
+def _from_its_beginning(clip: Clip) -> Clip:
+    """A clip's sound: there is none while its first frame is held before the file begins."""
+    if clip.source_in >= 0:
+        return clip
+    held = -clip.source_in / (clip.speed * clip.clock)
+    return replace(clip, start=clip.start + held, source_in=Fraction(0))
+
+
+def _has_sound(clip: Clip, info: MediaInfo) -> bool:
+    """Whether a clip begins before the sound of its file has ended."""
+    audio = info.audio[0]
+    if audio.duration is None or audio.start is None:
+        return True
+    timed = bool(info.video) and info.picture is None
+    origin = info.video[0].start if timed else audio.start
+    return clip.source_in < audio.start + audio.duration - (origin or 0)
+
+
 def _require_sound(montage: Montage) -> None:
     faults = find_faults(montage)
     if faults:
@@ -163,8 +181,9 @@ class _Maker:
             info = self.files[str(clip.source)]
             if not info.audio and track.kind is TrackKind.AUDIO:
                 raise WrongMediaError(f"{info.path} has no sound")
-            if info.audio and clip.volume > 0:
-                yield self._sound(clip, track, before, after)
+            heard = _from_its_beginning(clip)
+            if info.audio and heard.volume > 0 and heard.duration > 0 and _has_sound(heard, info):
+                yield self._sound(heard, track, before, after)
 
     def _sound(self, clip: Clip, track: Track, before: Fraction, after: Fraction) -> SoundLayer:
         (first, end) = (_samples(clip.start), _samples(clip.end))
@@ -233,7 +252,9 @@ class _Maker:
         begin = clip.source_in + (span.first / rate - clip.start) * speed
         if speed == 1 and video.frame_rate == rate and video.variable_frame_rate is False:
             begin = ceil(begin * rate - Fraction(1, 2)) / rate
-        return max(Fraction(0), begin)
+        if self.files[str(clip.source)].picture is None and video.duration is not None:
+            begin = min(begin, video.duration - 1 / (video.frame_rate or rate))  # which is held
+        return begin if clip.source_in < 0 else max(Fraction(0), begin)
 
     @property
     def _width(self) -> int:

@@ -85,8 +85,10 @@ def _shown(scene: Scene, layer: PictureLayer, above: Sequence[PictureLayer]) -> 
     if info.picture is not None or frame is None or layer.speed != 1 or layer.blurred:
         return None
     (rate, span) = (scene.frame_rate, layer.span)
+    begin = span.first / rate - min(layer.source_in, Fraction(0))
+    """Before it the first frame is held."""
     solid = (
-        (span.first + span.appear) / rate,
+        max((span.first + span.appear) / rate, begin),
         min((span.end - span.vanish) / rate, scene.duration),
     )
     covered = [(other.span.first / rate, other.span.end / rate) for other in above]

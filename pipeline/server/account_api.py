@@ -54,7 +54,7 @@ def create_session(asked: Asked) -> Response:
     language = asked.form.get("language")
     if language is not None:
         language = text_in(asked.form, "language", most=40)
-    session = asked.service.sessions.create(asked.user, task_name, language)
+    session = asked.service.sessions.create(asked.named_user(), task_name, language)
     return succeeded(
         {
             "task_id": session.task_id,

@@ -1,15 +1,22 @@
-"""The agent: one sentence after the other in a session, each a stream of events."""
+"""The agent: one sentence after the other in a session, each a stream of events.
+
+What users move by hand stands in the same queue.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, suppress
-from typing import Any
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Any, TypeVar
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -17,14 +24,23 @@ from anyio.to_thread import run_sync
 from avpipe.errors import AvpipeError, RateLimitedError
 from avpipe.server.accounts import Hold, User
 from avpipe.server.service import Service
+from avpipe.server.turns import Turns
 
+T = TypeVar("T")
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
 Respond = Callable[[Service, User, str, str, Emit], bool]
 """Does what a sentence says, and tells whether anything changed."""
 AT_ONCE = 32
-MOST_WAITING = 20
-"""Sentences of one session."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Move:
+    """A sound that is to be heard later, or earlier."""
+
+    file_id: str
+    shift: Fraction
+    """In seconds."""
 
 
 class Agent:
@@ -36,8 +52,10 @@ class Agent:
     def __init__(self, service: Service, respond: Respond) -> None:
         self._service = service
         self._respond = respond
-        self._turns: dict[str, asyncio.Lock] = {}
-        self._waiting: Counter[str] = Counter()
+        self._turns = Turns()
+        self._moves: dict[str, list[Move]] = {}
+        self._settling = threading.Lock()
+        self._talks: Counter[str] = Counter()
         self._open: Counter[str] = Counter()
         self._work: set[asyncio.Task[None]] = set()
         self._threads = CapacityLimiter(AT_ONCE)
@@ -54,34 +72,67 @@ class Agent:
         await run_sync(self._service.sessions.of, user, session_id)
         if self._open[user.user_id] >= self._service.settings.server.streams_per_user:
             raise RateLimitedError("too many messages are open")
-        if self._waiting[session_id] >= MOST_WAITING:
-            raise RateLimitedError("too many messages are waiting")
+        self._turns.require_room(session_id)
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         held = self._service.accounts.held(user)
         hold = await run_sync(held.__enter__)
+        turn = self._turns.join(session_id)
         self._open[user.user_id] += 1
-        self._waiting[session_id] += 1
+        self._talks[session_id] += 1
         self._service.meters.streams.inc()
 
         async def work() -> None:
             try:
-                turn = self._turns.setdefault(session_id, asyncio.Lock())
-                async with turn:  # first come, first served
+                async with turn:
                     await self._done(user, session_id, text, events, hold)
             finally:
                 self._open[user.user_id] -= 1
-                self._waiting[session_id] -= 1
-                if not self._waiting[session_id]:
-                    self._waiting.pop(session_id)
-                    self._turns.pop(session_id, None)
+                self._talks[session_id] -= 1
+                if not self._talks[session_id]:
+                    del self._talks[session_id]
                 self._service.meters.streams.dec()
                 await run_sync(held.__exit__, None, None, None)
                 events.put_nowait(None)
 
-        task = asyncio.create_task(work())
+        self.keep(work())
+        return self._followed(events)
+
+    def move(self, session_id: str, move: Move, do: Callable[[], None]) -> asyncio.Task[None]:
+        """Take a move; it is done in its turn. Raises RateLimitedError; the task what `do` does."""
+        self._turns.require_room(session_id)
+        turn = self._turns.join(session_id)
+        self._moves.setdefault(session_id, []).append(move)
+
+        def settle() -> None:
+            with self._settling:
+                try:
+                    do()
+                finally:
+                    self._moves[session_id].remove(move)
+                    if not self._moves[session_id]:
+                        del self._moves[session_id]
+
+        async def work() -> None:
+            async with turn:
+                await run_sync(settle)
+
+        return self.keep(work())
+
+    def beside_moves(self, session_id: str, look: Callable[[], T]) -> tuple[T, tuple[Move, ...]]:
+        """What is looked at, and the moves that are taken and not done in it."""
+        with self._settling:
+            return look(), tuple(self._moves.get(session_id, ()))
+
+    def is_busy(self, session_id: str) -> bool:
+        """Whether a sentence is worked on."""
+        return session_id in self._talks
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let some work come to its end, whoever goes away."""
+        task = asyncio.create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
-        return self._followed(events)
+        return task
 
     async def _done(
         self,
@@ -97,7 +148,8 @@ class Agent:
             loop.call_soon_threadsafe(events.put_nowait, event)
 
         try:
-            hold.used = await run_sync(self._respond, self._service, user, session_id, text, emit)
+            respond = partial(self._respond, self._service, user, session_id, text, emit)
+            hold.used = await run_sync(respond, limiter=self._threads)
         except AvpipeError as error:
             code = int(error.code) if error.code.isdigit() else 500
             emit({"type": "error", "code": code, "message": error.message})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,32 @@ class Analyses:
         self._settings = settings
         self._turn = threading.Lock()
         self._running: dict[object, Future[Any]] = {}
+        self._tasks: set[work.Task] = set()
+        self._stopped = False
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="analysis")
+
+    def abort(self) -> None:
+        """End what is at work, and what is asked for from now on: WorkStoppedError is its result.
+
+        A sentence that waits for it then ends without an edit.
+        """
+        self._stopped = True
+        for task in tuple(self._tasks):
+            task.stop()
 
     def close(self) -> None:
         """Begin nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @contextlib.contextmanager
+    def _stoppable(self, task: work.Task) -> Iterator[work.Task]:
+        self._tasks.add(task)
+        if self._stopped:
+            task.stop()
+        try:
+            yield task
+        finally:
+            self._tasks.discard(task)
 
     def alignment(self, video: File, audio: File) -> Future[Alignment]:
         """How two files line up. Its result raises UnreadableError."""
@@ -52,12 +74,14 @@ class Analyses:
         return self._once(file.file_id, lambda: self._listen(file, kept))
 
     def _align(self, video: File, audio: File) -> Alignment:
-        found = work.align(video.facts, audio.facts, self._settings)
+        with self._stoppable(work.aligning(video.facts, audio.facts, self._settings)) as task:
+            found = work.align(task, self._settings)
         self._sessions.keep_alignment(video.file_id, audio.file_id, found)
         return found
 
     def _listen(self, file: File, kept: Path) -> dict[str, Any]:
-        work.listen(file.facts, _beside(file, ".heard"), self._settings)
+        with self._stoppable(work.listening(file.facts, _beside(file, ".heard"))) as task:
+            work.listen(task, self._settings)
         form: dict[str, Any] = json.loads(kept.read_text())
         return form
 

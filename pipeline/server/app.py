@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,6 +21,8 @@ from avpipe.server.guard import Guard
 from avpipe.server.responding import respond
 from avpipe.server.service import Service
 
+UPLOADS_AT_ONCE = 8
+"""So many are looked at, or fetched, at once: they have no threads of other requests."""
 RENDER = "/api/render/proxy"
 PAGE = "/api/page/{session}"
 
@@ -48,7 +51,7 @@ ROUTES = [
     _get(PAGE, page_api.state_endpoint),
     _get(PAGE + "/sound/{file}", page_api.sound_endpoint),
     _get(PAGE + "/alignment", page_api.alignment_endpoint),
-    _post(PAGE + "/place", page_api.place_endpoint),
+    _post(PAGE + "/place", page_api.page_place),
     _get("/media/{what}/{session}/{name}/{expires}/{signature}/{shown}", render_api.media),
     _get("/healthz", status_api.healthz),
     _get("/metrics", status_api.metrics),
@@ -65,6 +68,8 @@ def make_app(service: Service, *, may_fetch: Allowed = is_public) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.agent = Agent(service, respond)
+        app.state.looking = CapacityLimiter(UPLOADS_AT_ONCE)
+        app.state.fetching = CapacityLimiter(UPLOADS_AT_ONCE)
         yield
         await app.state.agent.finish()
 

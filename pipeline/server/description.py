@@ -29,7 +29,8 @@ def _object(required: str = "", **properties: Form) -> Form:
 
 
 def _text(most: int, **more: Any) -> Form:
-    return {"type": "string", "minLength": 1, "maxLength": most, **more}
+    usual = {"type": "string", "minLength": 1, "maxLength": most, "pattern": r"^[^\u0000]*$"}
+    return usual | more
 
 
 _ANY: Form = {"type": "object"}
@@ -45,7 +46,12 @@ _MESSAGE = _object(
     user_id={"enum": ["me"]},
     session_id=_ID,
     new_message=_object(
-        "parts", parts={"type": "array", "items": _object("text", text=_text(10_000))}
+        "parts",
+        parts={
+            "type": "array",
+            "minItems": 1,
+            "items": _object("text", text=_text(10_000, pattern=r"^[^\u0000]*[!-~][^\u0000]*$")),
+        },
     ),
 )
 _SUBMIT = _object(
@@ -114,7 +120,8 @@ def _operation(
         form["parameters"] = list(parameters)
     if bodies:
         content = {kind: {"schema": schema} for kind, schema in bodies.items()}
-        form["requestBody"] = {"required": True, "content": content}
+        needed = any(schema.get("required") for schema in bodies.values())
+        form["requestBody"] = {"required": needed, "content": content}
     if open_to_all:
         form["security"] = []
     return method, form

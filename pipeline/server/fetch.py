@@ -12,14 +12,15 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
-from avpipe.errors import AvpipeError, FileTooLargeError, RequestError
+from avpipe.errors import FileTooLargeError, RequestError
 from avpipe.server.sessions import shown_name, suffix_of
 from avpipe.server.uploads import Arrived
 
@@ -32,7 +33,7 @@ Allowed = Callable[[str], bool]
 """Whether a numeric address may be connected to."""
 
 
-class FetchError(AvpipeError):
+class FetchError(RequestError):
     """The other server did not give the file."""
 
     code = "fetch"
@@ -54,16 +55,22 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def fetch(
-    url: str, folder: Path, *, limit_bytes: int, room_bytes: int, allowed: Allowed = is_public
+    url: str,
+    folder: Path,
+    *,
+    limit_bytes: int,
+    room_bytes: int,
+    allowed: Allowed = is_public,
+    limit_s: float = LIMIT_S,
 ) -> Arrived:
     """Bring a file here. Raises RequestError, FileTooLargeError, UnsupportedFileError, FetchError.
 
     Nothing is said of what is at an address that is not allowed, but that it is not.
     """
-    end = time.monotonic() + LIMIT_S
+    end = time.monotonic() + limit_s
     for _ in range(MOST_REDIRECTS + 1):
-        (connection, path) = _connected(url, allowed)
-        with closing(connection):
+        (link, path) = _connected(url, allowed)
+        with link, _ended_at(link, end), closing(_connection(url, link)) as connection:
             try:
                 connection.request("GET", path, headers={"Accept": "*/*", "User-Agent": "avpipe"})
                 answer = connection.getresponse()
@@ -79,7 +86,28 @@ def fetch(
     raise FetchError("the address leads from one to another without end")
 
 
-def _connected(url: str, allowed: Allowed) -> tuple[http.client.HTTPConnection, str]:
+@contextmanager
+def _ended_at(link: socket.socket, end: float) -> Iterator[None]:
+    """Shut a connection when its time is over: who sends a byte now and then never is idle."""
+    # Of a copy: TLS takes the socket itself over.
+    with link.dup() as own:
+        timer = threading.Timer(max(end - time.monotonic(), 0), _shut, (own,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def _shut(link: socket.socket) -> None:
+    with suppress(OSError):  # it has ended by itself
+        link.shutdown(socket.SHUT_RDWR)
+
+
+def _connected(url: str, allowed: Allowed) -> tuple[socket.socket, str]:
+    """A connection to the host of an address, and what is to be asked for there."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
@@ -89,19 +117,29 @@ def _connected(url: str, allowed: Allowed) -> tuple[http.client.HTTPConnection, 
     if host is None or parts.username is not None:
         raise RequestError("only http and https addresses are fetched")
     address = _resolved(host, port, allowed)
-    connection = http.client.HTTPConnection(host, port, timeout=IDLE_S)
-    try:
-        link = socket.create_connection((address, port), timeout=CONNECT_S)
-        link.settimeout(IDLE_S)
-        if parts.scheme == "https":
-            link = ssl.create_default_context().wrap_socket(link, server_hostname=host)
-    except OSError as error:
-        raise FetchError(f"{host} cannot be reached") from error
-    connection.sock = link
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii() or any(character <= " " for character in path):
         raise RequestError("the address holds characters that must be escaped")
-    return connection, path
+    try:
+        link = socket.create_connection((address, port), timeout=CONNECT_S)
+    except OSError as error:
+        raise FetchError(f"{host} cannot be reached") from error
+    link.settimeout(IDLE_S)
+    return link, path
+
+
+def _connection(url: str, link: socket.socket) -> http.client.HTTPConnection:
+    """HTTP on a connection, encrypted where the address says so."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=IDLE_S)
+    if parts.scheme == "https":
+        try:
+            context = ssl.create_default_context()
+            link = context.wrap_socket(link, server_hostname=parts.hostname)
+        except OSError as error:
+            raise FetchError(f"{parts.hostname} cannot be reached") from error
+    connection.sock = link
+    return connection
 
 
 def _resolved(host: str, port: int, allowed: Allowed) -> str:
@@ -128,10 +166,10 @@ def _kept(
                 size += len(data)
                 if size > bound:
                     raise FileTooLargeError("file too large")
-                if time.monotonic() > end:
-                    raise FetchError("the file took too long to come")
                 digest.update(data)
                 file.write(data)
+        if time.monotonic() >= end:  # the connection was shut, and that is no end of a file
+            raise FetchError("the file took too long to come")
         if answer.length:  # what was announced and did not come
             raise FetchError("the file broke off")
     except (OSError, http.client.HTTPException) as error:

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import dataclasses
+import asyncio
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
+from anyio.to_thread import run_sync
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from avpipe import jsonform
 from avpipe.cloud.draft import entries_of, is_exportable
 from avpipe.cloud.draft_codec import read_draft, write_draft
 from avpipe.edits.chinese import in_chinese
+from avpipe.edits.placing import longest_sound, move_sound
 from avpipe.errors import AvpipeError, RequestError
+from avpipe.media import Verdict
 from avpipe.montage.summary import summarise
-from avpipe.montage.values import ZERO, Clip, Montage, TrackKind
-from avpipe.server.answers import failed, succeeded, text_in
-from avpipe.server.endpoints import Asked, answering, file_form
+from avpipe.montage.values import Clip, Montage
+from avpipe.server.agent import Agent, Move
+from avpipe.server.answers import failed, object_of, succeeded, text_in
+from avpipe.server.endpoints import Asked, answering, body_of, file_form, user_of
 from avpipe.server.render_api import render_form
-from avpipe.server.responding import speaks_chinese
-from avpipe.server.sessions import File
+from avpipe.server.responding import session_file, speaks_chinese
+from avpipe.server.service import Service
+from avpipe.server.sessions import File, Session
 
 FARTHEST_S = 86_400.0
-_NEAR = Fraction(1, 200)
-"""So near, in seconds, an end of a sound is at a cut of the picture."""
 _WAIT_S = 0.2
 """How long an answer waits for a result that is nearly there."""
 
 
 def page_state(asked: Asked) -> Response:
     """Tell all that the page shows of a session."""
-    session = asked.session(asked.path("session"))
+    agent: Agent = asked.request.app.state.agent
+    session_id = asked.path("session")
+    (session, moves) = agent.beside_moves(session_id, lambda: asked.session(session_id))
     files = asked.service.sessions.files(session.session_id)
     montage = read_draft(session.draft)
     renders = asked.service.renders.of_session(session.session_id)
@@ -49,6 +56,8 @@ def page_state(asked: Asked) -> Response:
             "exportable": is_exportable(session.draft),
             "undoable": bool(session.history),
             "draft": session.draft,
+            "working": agent.is_busy(session.session_id),
+            "moving": _shifts_s(moves),
             "said": jsonform.encode(asked.service.sessions.said(session.session_id)),
             "renders": [
                 {**render_form(asked, render), "tracks": _tracks_form(read_draft(render.draft))}
@@ -56,6 +65,14 @@ def page_state(asked: Asked) -> Response:
             ],
         }
     )
+
+
+def _shifts_s(moves: Sequence[Move]) -> dict[str, float]:
+    """How much later each file will be heard when its turn has come."""
+    shifts: dict[str, Fraction] = {}
+    for move in moves:
+        shifts[move.file_id] = shifts.get(move.file_id, Fraction(0)) + move.shift
+    return {file_id: float(shift) for file_id, shift in shifts.items()}
 
 
 def _tracks_form(montage: Montage) -> list[dict[str, Any]]:
@@ -120,8 +137,31 @@ def _when_ready(future: Future[Any], form_of: Any) -> Response:
     return succeeded({"status": "ready", **form_of(result)})
 
 
-def page_place(asked: Asked) -> Response:
-    """Move a sound on the timeline to where the user heard that it belongs."""
+async def page_place(request: Request) -> Response:
+    """Move a sound on the timeline to where the user heard that it belongs.
+
+    That is done in its turn among the sentences of the session. One that has to wait for it is
+    answered before, and told in the conversation where it could not be done.
+    """
+    service: Service = request.app.state.service
+    agent: Agent = request.app.state.agent
+    try:
+        user = await run_sync(user_of, service, request)
+        asked = Asked(service, request, user, object_of(await body_of(request)))
+        (session, move) = await run_sync(_move_of, asked)
+        task = agent.move(session.session_id, move, partial(_moved, asked, move))
+        (done, _) = await asyncio.wait({task}, timeout=_WAIT_S)
+        if done:
+            task.result()
+        else:
+            agent.keep(_told_later(service, session, task))
+        return await run_sync(page_state, asked)
+    except AvpipeError as error:
+        return failed(error)
+
+
+def _move_of(asked: Asked) -> tuple[Session, Move]:
+    """What is to be moved, and how far. Raises RequestError."""
     session = asked.session(asked.path("session"))
     file = asked.service.sessions.file(session.session_id, text_in(asked.form, "file", most=64))
     shift_s = asked.form.get("shift_s")
@@ -130,62 +170,41 @@ def page_place(asked: Asked) -> Response:
     if not math.isfinite(shift_s) or abs(shift_s) > FARTHEST_S:
         raise RequestError(f"shift_s must be between -{FARTHEST_S:g} and {FARTHEST_S:g}")
     shift = Fraction(round(shift_s * 48_000), 48_000)
-    lengths = [sound.duration for sound in file.facts.audio if sound.duration is not None]
-    montage = read_draft(session.draft)
-    moved = moved_by(montage, file.file_id, shift, length=max(lengths, default=None))
-    asked.service.sessions.set_draft(session, write_draft(moved))
-    return page_state(asked)
+    return session, Move(file_id=file.file_id, shift=shift)
 
 
-def moved_by(montage: Montage, source: str, shift: Fraction, *, length: Fraction | None) -> Montage:
-    """The edit with all sounds of a file so much later; `length` is the file's, where it is known.
+async def _told_later(service: Service, session: Session, task: asyncio.Task[None]) -> None:
+    """Wait for a move; where it cannot be done, the conversation says so."""
+    try:
+        await task
+    except AvpipeError as error:
+        words = in_chinese(error.message) if speaks_chinese(session) else error.message
+        await run_sync(service.sessions.say, session.session_id, "agent", words)
 
-    A sound that begins or ends where a picture does goes on doing so, as far as its file has sound:
-    the cuts stay where they are, and the film does not grow. Raises RequestError where the file is
-    not heard.
-    """
-    pictures = [clip for track in montage.of(TrackKind.VIDEO) for clip in track.clips]
-    cuts = {ZERO, *(clip.start for clip in pictures), *(clip.end for clip in pictures)}
-    tracks = tuple(
-        dataclasses.replace(
-            track,
-            clips=tuple(
-                kept
-                for clip in track.clips
-                for kept in ([clip] if clip.source != source else _moved(clip, shift, cuts, length))
-            ),
-        )
-        if track.kind is TrackKind.AUDIO
-        else track
-        for track in montage.tracks
+
+def _moved(asked: Asked, move: Move) -> None:
+    """Move a sound on the timeline as it is now. Raises RequestError."""
+    service = asked.service
+    session = asked.session(asked.path("session"))
+    files = service.sessions.files(session.session_id)
+    sound = service.sessions.file(session.session_id, move.file_id)
+    moved = move_sound(
+        read_draft(session.draft),
+        sound.file_id,
+        move.shift,
+        [session_file(one) for one in files],
+        length=longest_sound(sound.facts),
+        filled=_may_be_recorded(service, files, sound),
     )
-    if tracks == montage.tracks and shift:
-        raise RequestError("that sound is not on the timeline")
-    return dataclasses.replace(montage, tracks=tracks)
+    service.sessions.set_draft(session, write_draft(moved))
 
 
-def _moved(clip: Clip, shift: Fraction, cuts: Set[Fraction], length: Fraction | None) -> list[Clip]:
-    """A clip so much later, or nothing where none of it is left."""
-    rate = clip.speed * clip.clock
-    first = clip.start + shift - clip.source_in / rate
-    """Where the file's own beginning would be heard."""
-    last = first + max(clip.source_out, length or ZERO) / rate
-    start = max(_held(clip.start, shift, cuts), first, ZERO)
-    end = min(_held(clip.end, shift, cuts), last)
-    if clip.end <= max(cuts) + _NEAR:
-        end = min(end, max(cuts))
-    if end <= start:
-        return []
-    (source_in, source_out) = ((time - first) * rate for time in (start, end))
-    return [dataclasses.replace(clip, start=start, source_in=source_in, source_out=source_out)]
-
-
-def _held(time: Fraction, shift: Fraction, cuts: Set[Fraction]) -> Fraction:
-    """Where an end of a sound comes to be: at the cut at which it is, else it is moved."""
-    return next((cut for cut in cuts if abs(cut - time) <= _NEAR), time + shift)
+def _may_be_recorded(service: Service, files: Sequence[File], sound: File) -> bool:
+    """Whether a sound may belong to a video of the session: a song that was laid in does not."""
+    found = (service.sessions.alignment(one.file_id, sound.file_id) for one in files)
+    return any(one is not None and one.verdict is not Verdict.UNRELATED for one in found)
 
 
 state_endpoint = answering(page_state)
 sound_endpoint = answering(page_sound)
 alignment_endpoint = answering(page_alignment)
-place_endpoint = answering(page_place)

@@ -15,6 +15,7 @@ from avpipe.cloud.draft_codec import read_draft
 from avpipe.errors import (
     AvpipeError,
     ExportBlockedError,
+    FileTooLargeError,
     NothingToExportError,
     RequestError,
     SessionGoneError,
@@ -53,6 +54,8 @@ def submit_render(asked: Asked) -> Response:
         raise RequestError("draft and output must be objects")
     _require_renderable(asked, session.session_id, draft)
     require_space(asked.service.sessions.folder, 0)
+    if not asked.service.sessions.room_bytes(asked.user):
+        raise FileTooLargeError("there is no room left of what you may keep here")
     render = asked.service.renders.submit(asked.user, session, render_id, draft, output)
     asked.service.workers.wake()
     return proxied({"id": render_id, "status": render.state.value, "progress": 0})

@@ -20,6 +20,7 @@ from avpipe.server.accounts import User
 from avpipe.server.agent import Emit
 from avpipe.server.service import Service
 from avpipe.server.sessions import File, Session
+from avpipe.server.work import WorkStoppedError
 
 EDIT_TOOL = "edit_multitrack"
 ALIGN_TOOL = "align_audio"
@@ -99,6 +100,8 @@ def _aligned(
         call = _call(emit, ALIGN_TOOL, {"video": video.name, "audio": audio.name})
         try:
             alignment = service.analyses.alignment(video, audio).result()
+        except WorkStoppedError:
+            raise  # the server ends: nothing is done that nobody asked for
         except AvpipeError as error:
             _result(emit, ALIGN_TOOL, call, {"error": error.message})
             continue

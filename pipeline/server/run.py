@@ -119,6 +119,8 @@ async def _served(service: Service, link: socket.socket, told: Callable[[str], N
         number = ended.result()
         if number is signal.SIGTERM:
             await _finished(service, loop)
+        if number is not signal.SIGTERM:
+            service.analyses.abort()
         listener.should_exit = True
         await serving
         return None if number is signal.SIGTERM else int(number)
@@ -141,6 +143,7 @@ async def _finished(service: Service, loop: asyncio.AbstractEventLoop) -> None:
     waited: set[asyncio.Future[Any]] = {work, again}
     await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     if again.done():
+        service.analyses.abort()
         service.workers.abort()
     await work
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -27,7 +29,7 @@ from avpipe.server.endpoints import (
     file_form,
     user_of,
 )
-from avpipe.server.fetch import fetch
+from avpipe.server.fetch import LIMIT_S, fetch
 from avpipe.server.service import Service
 from avpipe.server.sessions import File, Session, kind_of
 from avpipe.server.uploads import (
@@ -92,10 +94,12 @@ async def upload(request: Request) -> Response:
         session = await run_sync(asked.session, asked.path("session"))
         if request.headers.get("content-type", "").startswith("application/json"):
             form = object_of(await body_of(request))
-            files = await run_sync(_fetched, asked, session, form)
+            fetched = partial(_fetched, asked, session, form)
+            files = await run_sync(fetched, limiter=request.app.state.fetching)
         else:
             arrived = await _received(asked, session)
-            files = await run_sync(_taken, asked, session, arrived)
+            taken = partial(_taken, asked, session, arrived)
+            files = await run_sync(taken, limiter=request.app.state.looking)
     except AvpipeError as error:
         await _drain(request)
         return failed(error)
@@ -133,6 +137,7 @@ def _fetched(asked: Asked, session: Session, form: Mapping[str, Any]) -> list[Fi
         raise RequestError("urls must be texts")
     folder = service.sessions.folder / session.session_id
     files: list[File] = []
+    end = time.monotonic() + LIMIT_S
     for url in urls:
         require_space(folder, 0)
         arrived = fetch(
@@ -141,6 +146,7 @@ def _fetched(asked: Asked, session: Session, form: Mapping[str, Any]) -> list[Fi
             limit_bytes=service.settings.server.upload_limit,
             room_bytes=service.sessions.room_bytes(asked.user),
             allowed=asked.request.app.state.may_fetch,
+            limit_s=end - time.monotonic(),
         )
         files += _taken(asked, session, [arrived])
     return files

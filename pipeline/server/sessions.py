@@ -31,6 +31,7 @@ MOST_FILES = 200
 """In one session."""
 MOST_SESSIONS = 1000
 """Of one user."""
+TOO_MUCH = "file too large: it is more than you may keep here"
 _LOOKED_AGAIN_S = 3600.0
 """How often it is kept that somebody looked."""
 _UNDO_STEPS = 50
@@ -204,6 +205,11 @@ class Sessions:
             ).fetchone()
             if count >= MOST_FILES:
                 raise FileTooLargeError(f"a session has {MOST_FILES} files at most")
+            (user_id,) = db.execute(
+                "SELECT user_id FROM sessions WHERE session_id = ?", (session_id,)
+            ).fetchone()
+            if self.used_bytes(user_id) + size > self._settings.user_quota:
+                raise FileTooLargeError(TOO_MUCH)  # more came in at once
             row = (file_id, session_id, name, kind_of(name), path.name, size, sha256, form)
             db.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, self._now()))
             db.execute(

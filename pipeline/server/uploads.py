@@ -18,7 +18,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from avpipe.errors import DiskFullError, FileTooLargeError, RequestError
-from avpipe.server.sessions import shown_name, suffix_of
+from avpipe.server.sessions import TOO_MUCH, shown_name, suffix_of
 
 MOST_PARTS = 20
 _HEADER_BYTES = 8192
@@ -170,7 +170,7 @@ class Receiver:
         if self._size > self._limit:
             raise FileTooLargeError(f"file too large: more than {self._limit} bytes")
         if self._room < 0:
-            raise FileTooLargeError("file too large: it is more than you may keep here")
+            raise FileTooLargeError(TOO_MUCH)
         self._part.take(data[start:end])
 
     def _end_part(self) -> None:

@@ -129,26 +129,39 @@ def probe(path: Path, kind: str, settings: Settings) -> MediaInfo:
     return info
 
 
-def listen(file: MediaInfo, target: Path, settings: Settings) -> None:
-    """Write what a page plays and draws of a file's sound. Raises UnreadableError."""
+def listening(file: MediaInfo, target: Path) -> Task:
+    """The work that writes what a page plays and draws of a file's sound."""
+    spec = {"info": jsonform.encode(file), "target": str(target)}
+    return Task("hear", spec, limit_s=LISTEN_LIMIT_S)
+
+
+def listen(task: Task, settings: Settings) -> None:
+    """Do it. Raises UnreadableError, or WorkStoppedError."""
     try:
-        _done("hear", settings, LISTEN_LIMIT_S, info=jsonform.encode(file), target=str(target))
+        task.run(settings, lambda _: None)
+    except WorkStoppedError:
+        raise
     except AvpipeError as error:
         raise UnreadableError(f"its sound cannot be read: {error.message}") from error
 
 
-def align(video: MediaInfo, audio: MediaInfo, settings: Settings) -> Alignment:
-    """How two files line up. Raises UnreadableError."""
+def aligning(video: MediaInfo, audio: MediaInfo, settings: Settings) -> Task:
+    """The work that finds how two files line up."""
+    spec = {
+        "video": jsonform.encode(video),
+        "audio": jsonform.encode(audio),
+        "ffmpeg": settings.ffmpeg,
+        "jobs": settings.jobs,
+    }
+    return Task("align", spec, limit_s=LISTEN_LIMIT_S)
+
+
+def align(task: Task, settings: Settings) -> Alignment:
+    """How two files line up. Raises UnreadableError, or WorkStoppedError."""
     try:
-        form = _done(
-            "align",
-            settings,
-            LISTEN_LIMIT_S,
-            video=jsonform.encode(video),
-            audio=jsonform.encode(audio),
-            ffmpeg=settings.ffmpeg,
-            jobs=settings.jobs,
-        )
+        form = task.run(settings, lambda _: None)
+    except WorkStoppedError:
+        raise
     except AvpipeError as error:
         raise UnreadableError(f"the sounds cannot be compared: {error.message}") from error
     return jsonform.decode(Alignment, form)

@@ -8,7 +8,10 @@ const $ = (id) => document.getElementById(id);
 const sending = new Map();
 let state = null;
 let shown = "";
+let asks = 0;
+let newest = 0;
 let talking = 0;
+let waitsToExport = false;
 let asking = null;
 let before = null;
 const sounds = new Map();
@@ -16,8 +19,9 @@ const alignments = new Map();
 
 const waves = new Waves((shift) => attempt(async () => {
   const pair = pairOf(state);
-  show(await post(`/api/page/${kept.session}/place`,
-    { file: pair.audio.file_id, shift_s: shift / waves.place.pace }));
+  const told = await post(`/api/page/${kept.session}/place`,
+    { file: pair.audio.file_id, shift_s: shift / waves.place.pace });
+  show(told, ++asks);
   return true;
 }));
 
@@ -89,7 +93,8 @@ async function makeSession() {
 }
 
 async function refresh() {
-  show(await get(`/api/page/${kept.session}`));
+  const asked = ++asks;
+  show(await get(`/api/page/${kept.session}`), asked);
   const balance = await get("/api/credits/balance/simple");
   $("credits").textContent = say.credits(balance.available);
 }
@@ -97,7 +102,8 @@ async function refresh() {
 /** Look again and again, faster while something is going on. */
 async function follow() {
   for (;;) {
-    const busy = state?.renders.some((render) => ["pending", "processing"].includes(render.status));
+    const busy = isWorking() || isMoving()
+      || state?.renders.some((render) => ["pending", "processing"].includes(render.status));
     await new Promise((resolve) => {
       asking = resolve;
       setTimeout(resolve, document.hidden ? 10000 : busy ? 700 : 3000);
@@ -113,13 +119,25 @@ async function follow() {
   }
 }
 
-function show(told) {
-  // An answer that was on its way while something newer came.
+/** Whether the agent works on a sentence, of this tab or of another one. */
+function isWorking() {
+  return talking > 0 || Boolean(state?.working);
+}
+
+/** Whether something that was moved waits for its turn. */
+function isMoving() {
+  return Object.keys(state?.moving ?? {}).length > 0;
+}
+
+function show(told, asked = newest) {
   if (told.session_id !== kept.session) return;
-  if (told.session_id === state?.session_id && told.version < state.version) return;
+  // An answer that was on its way while something newer came.
+  const isOld = told.version < state?.version || asked < newest;
+  if (told.session_id === state?.session_id && isOld) return;
+  newest = asked;
   state = told;
   showFiles();
-  const now = JSON.stringify([told.version, told.said.length, told.files.length, talking]);
+  const now = JSON.stringify([told.version, told.said.length, told.files.length, isWorking()]);
   if (now !== shown) {
     shown = now;
     showTracks();
@@ -155,7 +173,7 @@ function showFiles() {
   }
   list.replaceChildren(...rows);
   const pair = pairOf(state);
-  $("merge").hidden = !pair || isPlaced(pair.audio) || talking > 0;
+  $("merge").hidden = !pair || isPlaced(pair.audio) || isWorking();
 }
 
 /** The video and the recording that are compared. */
@@ -181,7 +199,7 @@ function momentOf(clip, at) {
   return clip.source_in + (at - clip.start) * clip.clock;
 }
 
-/** Where the recording lies in the camera's own time, whatever was cut; null without it. */
+/** Where the recording lies, or will, in the camera's own time, whatever was cut; null without it. */
 function placeOf({ video, audio }) {
   const sounds = clipsOf(state.tracks, "audio", audio);
   if (!sounds.length) return null;
@@ -192,7 +210,8 @@ function placeOf({ video, audio }) {
   const picture = met(sound);
   const at = Math.max(sound.start, picture.start);
   const clock = sound.clock / picture.clock;
-  const offset = momentOf(picture, at) - momentOf(sound, at) / clock;
+  const waiting = (state.moving[audio.file_id] ?? 0) * picture.clock;
+  const offset = momentOf(picture, at) - momentOf(sound, at) / clock + waiting;
   return { offset_s: offset, clock, pace: picture.clock };
 }
 
@@ -217,7 +236,7 @@ function showTracks() {
 
 function showTalk() {
   const lines = state.said.map((line) => element("p", line.role, line.text));
-  if (talking) lines.push(element("p", "agent", say.working));
+  if (isWorking()) lines.push(element("p", "agent", say.working));
   $("said").replaceChildren(...lines);
   $("said").hidden = lines.length === 0;
   $("said").scrollTop = $("said").scrollHeight;
@@ -242,7 +261,7 @@ async function showSync() {
   if (!pair) return;
   const here = `/api/page/${kept.session}`;
   const { video, audio } = pair;
-  if (!waves.camera) $("verdict").textContent = say.reading;
+  if (!sounds.has(video.file_id) || !sounds.has(audio.file_id)) $("verdict").textContent = say.reading;
   const [camera, recorder] = await Promise.all([video, audio].map((file) =>
     once(sounds, file.file_id, `${here}/sound/${file.file_id}`)));
   const place = placeOf(pair);
@@ -275,7 +294,7 @@ async function showSync() {
 function showRender() {
   const render = state.renders.at(-1);
   const busy = render && ["pending", "processing"].includes(render.status);
-  $("render").disabled = !state.exportable || Boolean(busy);
+  $("render").disabled = !state.exportable || Boolean(busy) || waitsToExport;
   $("cancel").hidden = !busy;
   $("progress").hidden = !busy;
   $("progress").value = render?.progress ?? 0;
@@ -285,7 +304,8 @@ function showRender() {
     failed: () => (render.error === "cancelled" ? say.cancelled : say.failed(render.error)),
     completed: () => say.completed(render.output.duration.toFixed(1), size(render.output.size)),
   };
-  $("render-state").textContent = render ? words[render.status]() : "";
+  const said = render ? words[render.status]() : "";
+  $("render-state").textContent = waitsToExport ? say.waits : said;
   const made = state.renders.findLast((one) => one.status === "completed");
   $("made").hidden = !made;
   if (made && $("video").dataset.id !== made.taskId) {
@@ -314,13 +334,29 @@ async function send(files) {
   }
 }
 
+/** Done when what was moved is on the timeline. */
+async function moved() {
+  waitsToExport = true;
+  try {
+    await waves.settle();
+    while (isMoving()) {
+      showRender();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await refresh();
+    }
+  } finally {
+    waitsToExport = false;
+    showRender();
+  }
+}
+
 /** Say a sentence; gives whether it was taken. */
 async function speak(text) {
-  await waves.settle();
   talking += 1;
   show(state);
   return attempt(async () => {
     try {
+      await waves.settle();
       for await (const event of message(kept.session, text)) {
         if (event.type !== "heartbeat") asking?.();
       }
@@ -399,7 +435,7 @@ function listen() {
   });
   $("render").addEventListener("click", () => attempt(async () => {
     $("render").disabled = true;
-    await waves.settle();
+    await moved();
     await post("/api/render/proxy/lambda", {
       id: `render_${Date.now()}_${Math.floor(Math.random() * 1e9)}`, sessionId: kept.session,
       draft: state.draft, output: { format: "mp4", quality: "high" },
