@@ -86,14 +86,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(start=float(scene.world_start), sound=voice, video=video)
 
 
-def late_s(merged: Merged, world: World, at: float, track: int = 0) -> float:
-    """How much too late the output's sound is around a time, by comparison with the world's."""
+def late_s(
+    merged: Merged, world: World, at: float, track: int = 0, *, then: float | None = None
+) -> float:
+    """How much too late the output's sound is around a time, by comparison with the world's.
+
+    `then` is when the world sounded so, where the picture was put together anew.
+    """
     length = 1.0
     sound = read_sound(merged.path, track)
     size = round(length * RATE)
     first = round((at - length / 2) * RATE)
     ours = sound.samples.mean(axis=0)[first : first + size].astype(np.float64)
-    begin = first - round(world.start * RATE)
+    back = 0.0 if then is None else at - then
+    begin = first - round((world.start + back) * RATE)
     theirs = world.sound[begin : begin + size].astype(np.float64)
     window = np.hanning(size)
     cross = np.fft.rfft(ours * window, 2 * size) * np.conj(np.fft.rfft(theirs * window, 2 * size))
@@ -191,6 +197,30 @@ def test_a_recorder_that_lost_sound_is_put_together(
         level_of(world, 18.05, 17.95 + lost), abs=3.0
     )
     assert roughness(merged, 17.0, 19.0 + lost) < 1.5 * roughness(merged, 25.0, 35.0)
+
+
+def test_a_recording_in_another_order_is_put_together(tmp_path: Path, world: World) -> None:
+    audio = world.record(tmp_path / "a.wav", (17.0, 44.0), (-3.0, 17.0), drift_ppm=60)
+    merged = merge(tmp_path, world.video, audio, sync=Sync.REQUIRE, fill=Fill.SILENCE)
+    assert_ends(merged)
+    assert not notes(merged)
+    for at in (0.6, 8.0, 16.4, 17.6, 25.0, 39.0):
+        assert abs(late_s(merged, world, at)) < LATE_S
+    assert roughness(merged, 16.0, 18.0) < 1.5 * roughness(merged, 20.0, 35.0)
+
+
+def test_a_picture_that_shows_a_scene_twice_is_heard_twice(tmp_path: Path, world: World) -> None:
+    camera = read_sound(world.video).samples
+    (first, last) = (8 * RATE, 20 * RATE)
+    twice = np.concatenate([camera, camera[:, first:last]], axis=1).mean(axis=0)
+    video = make_video(tmp_path / "v.mp4", size=(64, 36), rate=10, duration=52, audio=twice)
+    audio = world.record(tmp_path / "a.wav", (-3.0, 44.0), drift_ppm=60)
+    merged = merge(tmp_path, video.path, audio, sync=Sync.REQUIRE, fill=Fill.SILENCE)
+    assert_ends(merged)
+    for at in (1.0, 20.0, 39.0):
+        assert abs(late_s(merged, world, at)) < LATE_S
+    for at in (41.0, 45.0, 51.0):
+        assert abs(late_s(merged, world, at, then=at - 32.0)) < LATE_S
 
 
 @both_ffmpegs

@@ -12,10 +12,12 @@ from test_sync import halved, heard, source
 from avpipe.media import Verdict
 from avpipe.sync.engine import Source, align, conclude, offset_of
 from avpipe.sync.features import Features, extract
-from avpipe.sync.fine import Stack, plan_windows, refine
+from avpipe.sync.fine import refine
 from avpipe.sync.joints import find_joint
 from avpipe.sync.pieces import Span
 from avpipe.sync.places import find_places
+from avpipe.sync.planning import plan_windows
+from avpipe.sync.stack import Stack
 from avpipe.sync.survey import survey
 from avpipe.sync.take import Take
 from avpipe.sync.windows import FINE_RATE, Map, Memo, Read, read_pairs

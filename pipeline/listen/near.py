@@ -13,7 +13,9 @@ from avpipe.listen.hearing import Hearing
 from avpipe.listen.store import Store
 from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
 from avpipe.sync.engine import offset_of
-from avpipe.sync.fine import Fine, plan_windows, refine, stack_lines
+from avpipe.sync.fine import Fine, refine
+from avpipe.sync.planning import plan_windows
+from avpipe.sync.stack import stack_lines
 from avpipe.sync.windows import Map, cross_spectra, read_pairs
 
 WITHIN_S = 0.25

@@ -7,7 +7,6 @@ from pathlib import PurePath
 
 from avpipe.errors import SyncUncertainError
 from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
-from avpipe.plan.lines import in_order
 from avpipe.plan.request import Request, Sync
 from avpipe.plan.values import Reason
 
@@ -24,7 +23,7 @@ def used_alignment(
     if request.offset_s is not None:
         return _given(request.offset_s, found if certain else None), ()
     if found is not None and certain:
-        return found, _left_out(audio, found)
+        return found, ()
     if request.sync is Sync.REQUIRE:
         raise SyncUncertainError(
             f"where {PurePath(audio.path).name} belongs is not certain: {_doubt(found)}",
@@ -71,15 +70,6 @@ def _note(audio: MediaInfo, found: Alignment | None) -> Reason:
     if guess is not None:
         message += f"; the best guess is --offset {guess:.4f}"
     return Reason(code="starts_lined_up", message=message, note=True)
-
-
-def _left_out(audio: MediaInfo, found: Alignment) -> tuple[Reason, ...]:
-    """What is said of pieces that cannot be heard in the order of the recording."""
-    lost = len(found.pieces) - len(in_order(found.pieces))
-    if not lost:
-        return ()
-    message = f"{lost} pieces of {PurePath(audio.path).name} go back in the video and are left out"
-    return (Reason(code="pieces_left_out", message=message, note=True),)
 
 
 def _doubt(found: Alignment | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -112,26 +111,26 @@ def _whole(
 
 
 def _pieces(alignment: Alignment, duration: Fraction, request: Request) -> tuple[Line, ...]:
-    """The lines of several pieces; the first and the last one reach the ends of the recording."""
-    pieces = in_order(alignment.pieces)
+    """The lines of several pieces, in the order of the video.
+
+    The first and the last one reach the ends of the recording, or what another one is made of.
+    """
+    pieces = sorted(alignment.pieces, key=_middle)
     lines = [_piece(piece, alignment, request) for piece in pieces]
-    lines[0] = dataclasses.replace(lines[0], source_in=Fraction(0))
-    lines[-1] = dataclasses.replace(lines[-1], source_out=duration)
+    (first, last) = (lines[0], lines[-1])
+    earlier = [line.source_out for line in lines[1:] if line.source_in < first.source_in]
+    later = [line.source_in for line in lines[:-1] if line.source_out > last.source_out]
+    begin = min(max(earlier, default=Fraction(0)), first.source_in)
+    end = max(min(later, default=duration), last.source_out)
+    lines[0] = dataclasses.replace(first, source_in=begin)
+    lines[-1] = dataclasses.replace(lines[-1], source_out=end)
     for index, (before, after) in enumerate(pairwise(lines)):
         (lines[index], lines[index + 1]) = _joined(before, after, duration)
     return tuple(lines)
 
 
-def in_order(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """The pieces in the order of the recording, without those that go back in the video's time."""
-    kept: list[Piece] = []
-    for piece in sorted(pieces, key=lambda piece: piece.audio_start_s):
-        if not kept or _middle(piece) > _middle(kept[-1]):
-            kept.append(piece)
-    return tuple(kept)
-
-
 def _middle(piece: Piece) -> float:
+    """Where the middle of a piece lies on the video's time line, nearly."""
     return (piece.audio_start_s + piece.audio_end_s) / 2 + piece.offset_s
 
 

@@ -17,7 +17,8 @@ from avpipe.listen.store import Store
 from avpipe.media import AlignmentMethod, AudioStream, MediaInfo, Verdict
 from avpipe.plan.values import Plan
 from avpipe.recipe import AUDIO_RATE, CAMERA, RECORDER, Action
-from avpipe.sync.fine import refine, stack_lines
+from avpipe.sync.fine import refine
+from avpipe.sync.stack import stack_lines
 from avpipe.sync.windows import Map, cross_spectra, read_pairs
 
 GROUPS, GROUP_S = 12, 4

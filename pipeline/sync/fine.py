@@ -1,63 +1,33 @@
-"""The line to a fraction of a sample: windows' phase correlations, stacked and then fitted.
-
-First all windows are summed along every line near the coarse one (a Radon transform), which finds
-the line where no single window could; then each window, or group of windows, votes by itself.
-"""
+"""The line to a fraction of a sample: each window, or group of windows, votes by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.sync.middle import median
 from avpipe.sync.precision import stack_error, window_errors
+from avpipe.sync.stack import REACH_S, Stack
 from avpipe.sync.windows import (
     FINE_RATE,
     Cross,
     Map,
     Pair,
-    Read,
     Samples,
-    correlations,
     correlations_at,
     cross_spectra,
-    read_pairs,
 )
 
 Doubles = NDArray[np.float64]
-Spans = Sequence[tuple[float, float]]
-"""Begin and end of stretches, in seconds, in the order of time."""
 
-REACH_S = 0.08
-"""How far beside a coarse line the stack looks."""
-_MOST_WINDOWS = 64
-_LONG_WINDOWS = 40
-_LONG_S = 256.0
-_SCAN_WINDOWS = 24
-_ENOUGH_WINDOWS = 12
-_WIDEST_HOLE = 0.25
-_HEIGHT_LIMIT = 12.0
 _GRID_S = 12.5e-6
 _NARROW_S = 1.0e-3
 _INLIER_S = 0.3e-3
 _LEAST_SCALE_S = 1.0e-6
 _SUPPORT_LAGS_S = np.arange(-4, 5) / FINE_RATE
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stack:
-    """The best line of the stack."""
-
-    line: Map
-    height: float
-    """Over the deviation of the stack, had it been noise."""
-    rival: float
-    """Height of the best line more than 1 ms away, over the best one's."""
-    inverted: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,117 +77,6 @@ class Fine:
                 self.picks.time_s, self.left_s, self.picks.height, strict=True
             )
         ]
-
-
-def plan_windows(
-    begin_s: float, end_s: float, known: Spans | None = None
-) -> tuple[list[float], float]:
-    """Give the middles and the length of windows that cover an overlap, or sample a long one.
-
-    With `known` they lie within these stretches, in the order of time, if there is room; only
-    holes of over a quarter of the overlap are looked into as well.
-    """
-    span = end_s - begin_s
-    length = float(np.clip(span / 20, 0.5, 1.0)) if span < 96 else (2.0 if span < _LONG_S else 4.0)
-    most = _MOST_WINDOWS if span < _LONG_S else _LONG_WINDOWS
-    count = int(np.clip(span / length, 1, most))
-    middles = begin_s + length / 2 + np.linspace(0, 1, count) * max(span - length, 0.0)
-    if count == 1:
-        middles = np.array([begin_s + span / 2])
-    inside = [] if known is None else _within(known, (begin_s, end_s), length, count)
-    if len(inside) < min(count, _ENOUGH_WINDOWS):
-        return [float(middle) for middle in middles], length
-    return sorted([*inside, *_in_holes(inside, (begin_s, end_s), length)]), length
-
-
-def _within(known: Spans, ends: tuple[float, float], length: float, count: int) -> list[float]:
-    """Middles of at most about `count` windows in what is known between the ends."""
-    spans = [(max(a, ends[0]), min(b, ends[1])) for a, b in known]
-    spans = [(a, b) for a, b in spans if b - a >= length]
-    share = count / max(sum(b - a for a, b in spans), 1e-9)
-    middles: list[float] = []
-    for a, b in spans:
-        number = int(np.clip(round(share * (b - a)), 1, (b - a) // length))
-        places = np.array([0.5]) if number == 1 else np.linspace(0, 1, number)
-        middles += [float(middle) for middle in a + length / 2 + places * (b - a - length)]
-    return middles
-
-
-def _in_holes(middles: Sequence[float], ends: tuple[float, float], length: float) -> list[float]:
-    """Middles of windows in the holes of over a quarter of the whole, so that none is left."""
-    widest = _WIDEST_HOLE * (ends[1] - ends[0])
-    edges = [ends[0] + length / 2, *middles, ends[1] - length / 2]
-    out: list[float] = []
-    for a, b in pairwise(edges):
-        if b - a > widest:
-            out += [float(place) for place in np.linspace(a, b, int((b - a) // widest) + 2)]
-    return [place for place in out if place not in middles]
-
-
-def scan(
-    camera: Read,
-    recorder: Read,
-    line: Map,
-    windows: tuple[Sequence[float], float],
-    *,
-    slope_error: float,
-    reach_s: float = REACH_S,
-    most: int = _SCAN_WINDOWS,
-) -> Stack | None:
-    """Stack a part of the windows near a coarse line, to see whether anything is there."""
-    times, length = windows
-    part = times[:: -(-len(times) // most)]
-    pairs = read_pairs(camera, recorder, line, part, length, reach_s)
-    return stack_lines(cross_spectra(pairs, line, reach_s), line, slope_error, reach_s)
-
-
-def stack_lines(cross: Cross, line: Map, slope_error: float, reach_s: float) -> Stack | None:
-    """Sum the windows along every line near `line` and give the highest sum."""
-    used = cross.loudness > 0
-    if np.count_nonzero(used) < 1:
-        return None
-    reach = round(reach_s * FINE_RATE)
-    middle = cross.size // 2
-    level = correlations(cross)[used, middle - reach : middle + reach + 1]
-    level /= level.std(axis=1, keepdims=True) + 1e-12
-    np.clip(level, -_HEIGHT_LIMIT, _HEIGHT_LIMIT, out=level)
-    time = cross.time_s[used]
-    centre = float(time.mean())
-    extent = float(np.abs(time - centre).max()) + 1e-9
-    limit = min(max(3 * slope_error, 3e-6), 600e-6)
-    steps = int(min(np.ceil(limit * extent * FINE_RATE), 4 * reach))
-    slopes = np.linspace(-limit, limit, 2 * steps + 1) if steps else np.zeros(1)
-    best, row, column = 0.0, 0, 0
-    highest = np.zeros(level.shape[1], np.float32)
-    for number, candidate in enumerate(slopes):  # all sums of 3 h would be 200 MB
-        total = _sheared(level, (time - centre) * candidate)
-        place = int(np.argmax(np.abs(total)))
-        if abs(total[place]) > abs(best):
-            best, row, column = float(total[place]), number, place
-        np.maximum(highest, np.abs(total), out=highest)
-    height = best / float(level.shape[0] ** 0.5)
-    highest[max(column - 20, 0) : column + 21] = 0
-    slope = float(slopes[row])
-    offset = (float(column) - reach) / FINE_RATE
-    return Stack(
-        line=Map(lag_s=line.lag_s + offset - slope * centre, slope=line.slope + slope),
-        height=abs(height),
-        rival=float(highest.max()) / max(abs(best), 1e-9),
-        inverted=height < 0,
-    )
-
-
-def _sheared(level: Samples, shifts_s: Doubles) -> Samples:
-    """(lags,) sum of the rows, each read `shifts_s` later, to the nearest sample."""
-    out = np.zeros(level.shape[1], np.float32)
-    for row, shift in zip(level, np.rint(shifts_s * FINE_RATE).astype(int), strict=True):
-        if shift == 0:
-            out += row
-        elif 0 < shift < row.size:
-            out[:-shift] += row[shift:]
-        elif -row.size < shift < 0:
-            out[-shift:] += row[:shift]
-    return out
 
 
 def refine(pairs: Sequence[Pair], stack: Stack, reach_s: float = REACH_S) -> Fine | None:

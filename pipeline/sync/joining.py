@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from avpipe.sync.joints import find_joint
+from avpipe.sync.joints import find_joint, goes_back
 from avpipe.sync.middle import median
 from avpipe.sync.pieces import Span
 from avpipe.sync.take import Part, Take
@@ -36,12 +36,12 @@ def one_clock(parts: list[Part]) -> list[Part]:
 def joined(take: Take, parts: Sequence[Part]) -> list[Part]:
     """Join neighbours that are on one line; find where the others meet."""
     out: list[Part] = []
-    for part in _without_returns(sorted(parts, key=lambda part: part.begin_s)):
+    for part in sorted(parts, key=lambda part: part.begin_s):
         if not out:
             out.append(part)
             continue
         last = out[-1]
-        if _jump(last, part) < SAME_S:
+        if jump(last, part) < SAME_S:
             surer = min(last.fine, part.fine, key=lambda fine: fine.slope_error)
             out[-1] = Part(begin_s=last.begin_s, end_s=part.end_s, fine=surer)
             continue
@@ -52,9 +52,31 @@ def joined(take: Take, parts: Sequence[Part]) -> list[Part]:
         end, begin = find_joint(
             take.camera, take.recorder, before, after, seen, margin, last.fine.inverted
         )
+        if goes_back(before, after):
+            end, begin = _within(take, before, after, (end, seen, margin))
         out[-1] = replace(last, end_s=end)
         out.append(replace(part, begin_s=begin))
     return out
+
+
+def _within(
+    take: Take, before: Span, after: Span, joint: tuple[float, tuple[float, float], float]
+) -> tuple[float, float]:
+    """The end of `before` and the begin of `after`, with no sound from outside of the recorder.
+
+    Where the sound goes back the recorder may not have begun yet, or have ended already: then
+    neither holds for a while. `joint` is where the two meet else, the last moment at which the one
+    was seen to hold and the first at which the other was, and how far they may be from their ends.
+    """
+    (at, seen, margin_s) = joint
+    start = after.map.camera_time(0.0)
+    stop = before.map.camera_time(take.theirs.duration_s)
+    if start - seen[0] > margin_s:
+        return min(before.end_s, seen[0] + margin_s / _MARGIN_WINDOWS, start), start
+    if seen[1] - stop > margin_s:
+        return stop, max(after.begin_s, seen[1] - margin_s / _MARGIN_WINDOWS, stop)
+    end = min(max(at, start), stop)
+    return end, max(end, start)
 
 
 def _seen(part: Part, moment: float, end: int) -> float:
@@ -70,18 +92,7 @@ def _spacing(part: Part) -> float:
     return (part.end_s - part.begin_s) / max(part.fine.time_s.size, 1)
 
 
-def _jump(first: Part, second: Part) -> float:
+def jump(first: Part, second: Part) -> float:
     """By how much two parts' lines differ half way between them."""
     middle = (first.end_s + second.begin_s) / 2
     return abs(first.fine.line.recorder_time(middle) - second.fine.line.recorder_time(middle))
-
-
-def _without_returns(parts: list[Part]) -> list[Part]:
-    """Take out what stands between two parts of one line: talkers who take turns, not jumps."""
-    for number, part in enumerate(parts):
-        for other in range(len(parts) - 1, number + 1, -1):
-            if _jump(part, parts[other]) < 2 * SAME_S:
-                surer = max(part, parts[other], key=lambda part: part.end_s - part.begin_s)
-                whole = replace(surer, begin_s=part.begin_s, end_s=parts[other].end_s)
-                return _without_returns([*parts[:number], whole, *parts[other + 1 :]])
-    return parts

@@ -34,6 +34,8 @@ _INDEPENDENT = 0.6
 _AS_LIKELY = 2.0
 """How much less the logarithm of the likelihood may be than at the likeliest place."""
 _HUSH_S = 0.02
+_BACK_S = 6.0
+"""What begins so much earlier in the recorder than the piece before ends goes back in it."""
 
 
 def find_joint(
@@ -48,12 +50,14 @@ def find_joint(
     """Give the end of `before` and the begin of `after` on the camera's time line.
 
     Where the recorder lost sound there is a gap in the camera's time between the two; where the
-    camera was paused they are the same moment. `seen` are the last moment at which the one was
-    seen to hold and the first at which the other was: what lies between was perhaps never looked
-    at. Up to `margin_s` beyond them may be the other's.
+    camera was paused, or was put together in another order, they are the same moment. `seen` are
+    the last moment at which the one was seen to hold and the first at which the other was: what
+    lies between was perhaps never looked at. Up to `margin_s` beyond them may be the other's.
     """
     heard = before.map.recorder_time(before.end_s)
     lost = max(after.map.camera_time(heard) - before.end_s, 0.0)
+    if goes_back(before, after):
+        lost = 0.0
     (last, first) = (min(before.end_s, seen[0]), max(after.begin_s, seen[1]) - lost)
     low = max(min(last, first) - margin_s, before.begin_s)
     high = min(max(before.end_s, first) + margin_s, after.end_s - lost)
@@ -73,6 +77,12 @@ def find_joint(
         low, high = (low + high - _LONGEST_S) / 2, (low + high + _LONGEST_S) / 2
     at = _change(camera, recorder, (before.map, after.map), (low, high), lost, inverted)
     return at, at + lost
+
+
+def goes_back(before: Span, after: Span) -> bool:
+    """Whether the recorder's sound of the later part is the earlier one."""
+    begin = after.map.recorder_time(after.begin_s)
+    return begin < before.map.recorder_time(before.end_s) - _BACK_S
 
 
 def _decided(

@@ -49,14 +49,7 @@ def held(support: Doubles, loudness: Doubles) -> tuple[int, int] | None:
     """
     if support.size == 0:
         return None
-    value = support - _BIAS
-    strong = median(np.sort(value)[value.size // 2 :])
-    # Beside a strong line there is more than noise: the room, the same sound a little earlier.
-    value = np.clip(value * min(1.0, _STRONG / max(strong, 1e-3)), -2.0, _SUPPORT_LIMIT)
-    typical = float(np.clip(strong, _LEAST_SUPPORT, _MOST_SUPPORT))
-    gain = typical * value - typical**2 / 2
-    quiet = loudness < _QUIET * median(loudness)
-    gain[quiet & (gain < 0)] = 0.0
+    gain = _gains(support, loudness)
     best, chosen = 0.0, None
     total = np.concatenate([[0.0], np.cumsum(gain)])
     count = gain.size
@@ -69,10 +62,48 @@ def held(support: Doubles, loudness: Doubles) -> tuple[int, int] | None:
     return chosen
 
 
+def blank(support: Doubles, loudness: Doubles) -> tuple[int, int] | None:
+    """Give the first and the last window of the likeliest run within that a line does not hold in.
+
+    None where two changes, there and back, cost more than such a run explains.
+    """
+    gain = _gains(support, loudness)
+    best, chosen = 2 * _CHANGE_COST, None
+    total = np.concatenate([[0.0], np.cumsum(-gain)])
+    for first in range(1, gain.size - 1):
+        sums = total[first + 1 : -1] - total[first]
+        top = int(np.argmax(sums))
+        if sums[top] > best:
+            best, chosen = float(sums[top]), (first, first + top)
+    return chosen
+
+
+def _gains(support: Doubles, loudness: Doubles) -> Doubles:
+    """(windows,) how much likelier each window is where the line holds than where it does not."""
+    value = support - _BIAS
+    strong = median(np.sort(value)[value.size // 2 :])
+    # Beside a strong line there is more than noise: the room, the same sound a little earlier.
+    value = np.clip(value * min(1.0, _STRONG / max(strong, 1e-3)), -2.0, _SUPPORT_LIMIT)
+    typical = float(np.clip(strong, _LEAST_SUPPORT, _MOST_SUPPORT))
+    gain = typical * value - typical**2 / 2
+    quiet = loudness < _QUIET * median(loudness)
+    gain[quiet & (gain < 0)] = 0.0
+    return np.asarray(gain)
+
+
 def region_lines(
     camera: Features, recorder: Features, begin_s: float, end_s: float, rate: float, slope: float
 ) -> list[Map]:
     """Search a part of the camera's time line for lines of a known slope, the best first."""
+    scored = scored_lines(camera, recorder, (begin_s, end_s), rate, slope)
+    return [line for line, _ in scored]
+
+
+def scored_lines(
+    camera: Features, recorder: Features, ends: tuple[float, float], rate: float, slope: float
+) -> list[tuple[Map, float]]:
+    """As `region_lines`, each with the sum over its blocks of what is above 4 deviations."""
+    (begin_s, end_s) = ends
     first = max(int(begin_s * FEATURE_RATE), 0)
     part = replace(
         camera,
@@ -89,5 +120,5 @@ def region_lines(
     for line in find_lines(peaks, _REGION_LINES) if peaks.time_s.size else ():
         at = first / FEATURE_RATE + middle
         heard = (middle + line.at(middle)) * rate
-        lines.append(Map(lag_s=heard - at - slope * at, slope=slope))
+        lines.append((Map(lag_s=heard - at - slope * at, slope=slope), line.score))
     return lines

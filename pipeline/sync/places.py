@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avpipe.sync.consensus import MAX_SLOPE, Line, find_lines
-from avpipe.sync.fine import Stack, scan
 from avpipe.sync.pieces import region_lines
 from avpipe.sync.search import Searched, block_seconds, pool_for, spread
+from avpipe.sync.stack import Stack, scan
 from avpipe.sync.sweep import LONGEST_S, swept_lines
 from avpipe.sync.take import Take
 from avpipe.sync.windows import Map

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avpipe.sync.fine import REACH_S, Fine, Stack, plan_windows, refine, supports
+from avpipe.sync.fine import Fine, refine, supports
 from avpipe.sync.middle import median
+from avpipe.sync.planning import plan_windows
+from avpipe.sync.stack import REACH_S, Stack
 from avpipe.sync.take import Part, Take
 from avpipe.sync.windows import FINE_RATE, Map, correlations, cross_spectra, read_pairs
 
@@ -67,7 +69,7 @@ def contest(take: Take, best: Part, rival: Map, stack: Stack) -> Contest:
         return WALKOVER
     height = float(fine.support.sum() / fine.support.size**0.5)
     theirs, ours = _camera_moments(take, best, fine)
-    if theirs.size < 2 or abs(_margin(ours - theirs)) < _OPEN_MARGIN:
+    if theirs.size < 2 or abs(margin_of(ours - theirs)) < _OPEN_MARGIN:
         more = _recorder_moments(take, best, fine)
         theirs, ours = np.append(theirs, more[0]), np.append(ours, more[1])
     if theirs.size < 2:
@@ -76,16 +78,18 @@ def contest(take: Take, best: Part, rival: Map, stack: Stack) -> Contest:
         error = np.hypot(ours.std() / ours.size**0.5, theirs.std() / theirs.size**0.5)
         margin = apart / max(float(error), 0.1)
         return Contest(share=_share(theirs, ours), margin=min(margin, _LIMIT), height=height)
-    return Contest(share=_share(theirs, ours), margin=_margin(ours - theirs), height=height)
+    return Contest(share=_share(theirs, ours), margin=margin_of(ours - theirs), height=height)
 
 
 def _share(theirs: Doubles, ours: Doubles) -> float:
     return max(float(theirs.mean()), 0.0) / max(float(ours.mean()), 1e-3)
 
 
-def _margin(apart: Doubles) -> float:
+def margin_of(apart: Doubles) -> float:
     """Deviations that the mean of the windows' differences is above 0."""
-    error = max(float(apart.std(ddof=1)), 0.7) / float(np.sqrt(apart.size))
+    error = max(float(apart.std(ddof=1)) if apart.size > 1 else 0.0, 0.7) / float(
+        np.sqrt(apart.size)
+    )
     return min(float(apart.mean()) / error, _LIMIT)
 
 
@@ -141,7 +145,7 @@ def close_contest(take: Take, best: Fine, ends: tuple[float, float]) -> tuple[Co
     ours = level[:, reach - 2 : reach + 3].max(axis=1)
     theirs = sign * level[:, column]
     height = float(total[reach - 2 : reach + 3].max())
-    margin = _margin(ours - theirs) if ours.size > 1 else 0.0
+    margin = margin_of(ours - theirs) if ours.size > 1 else 0.0
     return (
         Contest(share=_share(theirs, ours), margin=margin),
         float(away[column] / max(height, 1e-3)),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from avpipe.sync.features import Features
-from avpipe.sync.fine import Fine, plan_windows
+from avpipe.sync.fine import Fine
+from avpipe.sync.planning import plan_windows
 from avpipe.sync.windows import Map, Read
 
 

@@ -1,0 +1,131 @@
+"""What a line says of a stretch of the camera's time: the part it holds in, how well, what else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avpipe.sync.fine import Fine, refine, supports
+from avpipe.sync.joining import SAME_S
+from avpipe.sync.middle import median
+from avpipe.sync.pieces import held
+from avpipe.sync.stack import REACH_S, Stack, scan, stack_lines
+from avpipe.sync.take import Part, Take
+from avpipe.sync.windows import Map, Pair, cross_spectra, read_pairs
+
+Doubles = NDArray[np.float64]
+Stretch = tuple[Map, tuple[float, float]]
+"""A line, and the ends of what it is laid along."""
+
+LEAST_S = 2.5
+"""A shorter stretch is left to the joint."""
+LEAST_HEIGHT = 8.0
+CLEAR_HEIGHT = 15.0
+LOOSE_S = 6.0
+"""How far two parts may be on top of each other: a window of the longest."""
+MOST_PARTS = 24
+_LEAST_GAIN = 20.0
+_SLOPE_MARGIN = 2e-6
+_QUIET = 0.25
+
+
+def slope_reach(fine: Fine) -> float:
+    """How far the drift beside a measured line may be from its own."""
+    return max(3 * fine.slope_error, _SLOPE_MARGIN)
+
+
+def measured(
+    take: Take, line: Map, ends: tuple[float, float], stack: Stack, slope_error: float
+) -> Part | None:
+    """Fit the line in the part of a stretch that it holds in."""
+    if ends[1] - ends[0] < 0.3:
+        return None
+    times, length = take.windows(*ends)
+    pairs = read_pairs(take.camera, take.recorder, line, times, length, REACH_S)
+    if stack.height < CLEAR_HEIGHT:
+        full = stack_lines(cross_spectra(pairs, line, REACH_S), line, slope_error, REACH_S)
+        stack = full if full is not None and full.height > stack.height else stack
+    fine = refine(pairs, stack)
+    line = stack.line if fine is None else fine.line
+    run = _held(pairs, stack) if fine is None else held(fine.support, fine.loudness)
+    if fine is not None and (run is None or run == (0, len(pairs) - 1)):
+        return Part(begin_s=ends[0], end_s=ends[1], fine=fine)
+    if run is None:
+        return None
+    first, last = run
+    own = refine(pairs[first : last + 1], replace(stack, line=line)) or fine
+    if own is None:
+        return None
+    begin = ends[0] if first == 0 else times[first] - length / 2
+    end = ends[1] if last == len(pairs) - 1 else times[last] + length / 2
+    return Part(begin_s=begin, end_s=end, fine=own)
+
+
+def _held(pairs: Sequence[Pair], stack: Stack) -> tuple[int, int] | None:
+    """The first and the last window that the stack's line holds in, where no fit of all was."""
+    cross = cross_spectra(pairs, stack.line, REACH_S)
+    loudness = np.array([float(np.sqrt(np.mean(pair.recorder**2))) for pair in pairs])
+    return held(supports(cross, stack.inverted), loudness)
+
+
+def highest(
+    take: Take, lines: Sequence[Stretch], fine: Fine, slope_error: float
+) -> tuple[Stack, Map, tuple[float, float]] | None:
+    """The line that stands highest, each between its ends; of the polarity of `fine`."""
+    found = stacks(take, lines, fine, slope_error)
+    return max(found, key=lambda one: one[0].height, default=None)
+
+
+def stacks(
+    take: Take, lines: Sequence[Stretch], fine: Fine, slope_error: float
+) -> list[tuple[Stack, Map, tuple[float, float]]]:
+    """Each line's stack between its ends, where it has the polarity of `fine`."""
+    found = []
+    for line, ends in lines:
+        windows = take.windows(*ends)
+        stack = scan(take.camera, take.recorder, line, windows, slope_error=slope_error)
+        if stack is not None and stack.inverted == fine.inverted:
+            found.append((stack, line, ends))
+    return found
+
+
+def same(new: Part, old: Part) -> bool:
+    """Whether both are on one line."""
+    middle = new.fine.middle_s
+    apart = new.fine.line.recorder_time(middle) - old.fine.line.recorder_time(middle)
+    return abs(apart) < SAME_S
+
+
+def better(take: Take, new: Part, old: Fine) -> bool:
+    """Whether the new line explains its part far better than the old one."""
+    theirs = along(take, (new.begin_s, new.end_s), old.line, old.inverted)
+    gain = _evidence(new.fine.support) - _evidence(theirs)
+    return gain > _LEAST_GAIN
+
+
+def along(take: Take, ends: tuple[float, float], line: Map, inverted: bool) -> Doubles:
+    """(windows,) support that a line has in a stretch."""
+    times, length = take.windows(*ends)
+    pairs = read_pairs(take.camera, take.recorder, line, times, length, 0.01)
+    return supports(cross_spectra(pairs, line, 0.01), inverted)
+
+
+def _evidence(support: Doubles) -> float:
+    """Half the squared height of the sum of the windows."""
+    total = float(np.clip(support - 0.7, -2, 40).sum() / max(support.size, 1) ** 0.5)
+    return max(total, 0.0) ** 2 / 2
+
+
+def unheard(take: Take, part: Part, gap: tuple[float, float]) -> float:
+    """How long both hear something in a stretch in which the part's line does not hold."""
+    times, length = take.windows(*gap)
+    step = -(-len(times) // 12)
+    pairs = read_pairs(take.camera, take.recorder, part.fine.line, times[::step], length, 0.01)
+    level = median(part.fine.loudness)
+    loud = [float(np.sqrt(np.mean(pair.recorder**2))) > _QUIET * level for pair in pairs]
+    heard = [bool(np.abs(pair.camera).max(initial=0.0) > 1e-4) for pair in pairs]
+    share = float(np.mean(np.logical_and(loud, heard)))
+    return share * (gap[1] - gap[0])
