@@ -41,9 +41,10 @@ def assert_in_order(found: Found, spans: Spans) -> None:
         ((30.0, 80.0), (0.0, 30.0)),
         ((0.0, 25.0), (45.0, 60.0), (30.0, 45.0), (60.0, 80.0)),
         ((0.0, 25.0), (45.0, 65.0), (25.0, 45.0), (65.0, 80.0)),
+        ((65.0, 75.0), (0.0, 80.0)),
         ((0.0, 80.0), (20.0, 40.0)),
     ],
-    ids=["swapped", "cut and swapped", "back on the first line", "shown twice"],
+    ids=["swapped", "cut and swapped", "back on the first line", "a look ahead", "shown twice"],
 )
 def test_a_camera_that_was_put_together_anew(spans: Spans) -> None:
     sound = voice(80.0, 31)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_sync import halved, heard, source
+from test_sync import halved, heard, source, voice
 
 from avpipe.media import Verdict
 from avpipe.sync.engine import Source, align, conclude, offset_of
@@ -117,6 +117,19 @@ def test_a_joint_between_what_was_decoded_is_found_to_the_millisecond() -> None:
     assert len(found.pieces) == 2
     assert found.pieces[0].audio_end_s == pytest.approx(150.3, abs=5e-3)
     assert found.pieces[1].audio_start_s == pytest.approx(150.3, abs=5e-3)
+
+
+@pytest.mark.parametrize("lost_s", [0.01, 0.04, 0.25])
+def test_in_a_room_the_joint_of_a_talk_is_within_a_pitch_period_or_two(lost_s: float) -> None:
+    talk = voice(40.0, 41)
+    camera = reads(source(in_a_room(talk, 42, 6.0)))
+    for at in (9.3, 13.1, 17.7, 22.2, 26.9):
+        recorder = reads(source(without(heard(talk, 44, 30.0), at, lost_s)))
+        before = Span(begin_s=0.0, end_s=at - 1, map=_STILL)
+        after = Span(begin_s=at + 1, end_s=39.0, map=Map(lag_s=-lost_s, slope=0.0))
+        end, begin = find_joint(camera, recorder, before, after, (at - 1.5, at + 1.5), 2.0, False)
+        assert end == pytest.approx(at, abs=0.016)
+        assert begin == pytest.approx(end + lost_s)
 
 
 def test_in_a_pause_that_both_lines_explain_the_cut_is_where_it_is_quiet() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.sync.pieces import Span
+from avpipe.sync.response import Response, learned
 from avpipe.sync.windows import (
     FINE_RATE,
     Map,
@@ -25,12 +28,12 @@ _STEPS = 24
 _DECISIVE = 12.0
 _BESIDE_S = (0.0, 1.3, -1.3, 2.6, -2.6, 5.2, -5.2, 10.4, -10.4)
 _LONGEST_S = 120.0
-_LIKENESS_S = 0.1
-_CHANCE = 2.0
-"""Deviations of chance that a likeness has to be above before it counts."""
-_CLOSEST = 0.9
-_INDEPENDENT = 0.6
-"""Of the samples: the whitened sound has six tenths of the band."""
+_LEARN_S, _LEAST_LEARN_S = 6.0, 0.6
+"""How much of what lies beside the joint tells how the camera hears the recorder's sound."""
+_LEVEL_S = 0.03
+_TELLING_S = 0.05
+_CHANCE = 3.4
+"""Deviations up to which chance may do it."""
 _AS_LIKELY = 2.0
 """How much less the logarithm of the likelihood may be than at the likeliest place."""
 _HUSH_S = 0.02
@@ -75,7 +78,7 @@ def find_joint(
         low, high = (max(at - half, low), high) if first_holds else (low, min(at + half, high))
     if high - low > _LONGEST_S:
         low, high = (low + high - _LONGEST_S) / 2, (low + high + _LONGEST_S) / 2
-    at = _change(camera, recorder, (before.map, after.map), (low, high), lost, inverted)
+    at = _change(camera, recorder, (before, after), (low, high), lost)
     return at, at + lost
 
 
@@ -118,61 +121,97 @@ def _likeness(camera: Read, recorder: Read, line: Map, at: float, inverted: bool
 def _change(
     camera: Read,
     recorder: Read,
-    lines: tuple[Map, Map],
-    span: tuple[float, float],
+    spans: tuple[Span, Span],
+    between: tuple[float, float],
     lost: float,
-    inverted: bool,
 ) -> float:
     """Where the change is likeliest; of places about as likely the one where least is heard.
 
     In a talker's pause both lines explain the sound alike, and wherever they do a cut is best
     made where it is quiet.
     """
-    length = span[1] - span[0]
-    products, sounds = [], []
-    for line, later in zip(lines, (0.0, lost), strict=True):
-        at = (span[0] + span[1]) / 2 + later
-        pair = read_pairs(camera, recorder, line, [at], length, 0.01)[0]
-        size = pair.camera.size
-        heard = placed(pair, line, size)
-        ours, theirs = _whitened(pair.camera), _whitened(heard)
-        products.append(ours.astype(np.float64) * theirs * (-1 if inverted else 1))
-        sounds.append(heard.astype(np.float64) ** 2)
-    size = min(product.size for product in products)
-    first, second = (product[:size] for product in products)
-    likelihood = _likelihood(first, second)
-    loud = _smooth(sounds[0][:size] + sounds[1][:size], _HUSH_S)
+    (low, high) = between
+    beside = (
+        (max(low - _LEARN_S, spans[0].begin_s), low),
+        (high + lost, min(high + lost + _LEARN_S, spans[1].end_s)),
+    )
+    lines = (spans[0].map, spans[1].map)
+    known = [
+        _laid(camera, recorder, line, ends)
+        for line, ends in zip(lines, beside, strict=True)
+        if ends[1] - ends[0] > _LEAST_LEARN_S
+    ]
+    sounds = [
+        _laid(camera, recorder, line, (low + later, high + later))
+        for line, later in zip(lines, (0.0, lost), strict=True)
+    ]
+    size = min(pair[0].size for pair in sounds)
+    sounds = [(ours[:size], theirs[:size]) for ours, theirs in sounds]
+    response = learned(known or sounds)
+    likelihood = np.zeros(size) if response is None else _likelihood(response, sounds, lost)
+    power = [theirs.astype(np.float64) ** 2 for _, theirs in sounds]
+    loud = _smooth(power[0] + power[1], _HUSH_S)
     alike = likelihood > likelihood.max() - _AS_LIKELY
-    return span[0] + float(np.argmin(np.where(alike, loud, np.inf))) / FINE_RATE
+    return low + float(np.argmin(np.where(alike, loud, np.inf))) / FINE_RATE
 
 
-def _likelihood(first: Doubles, second: Doubles) -> Doubles:
+def _laid(
+    camera: Read, recorder: Read, line: Map, ends: tuple[float, float]
+) -> tuple[Samples, Samples]:
+    """The camera's sound of a stretch, and the recorder's of the same moments by a line."""
+    length = ends[1] - ends[0]
+    pair = read_pairs(camera, recorder, line, [(ends[0] + ends[1]) / 2], length, 0.01)[0]
+    return pair.camera, placed(pair, line, pair.camera.size)
+
+
+def _likelihood(
+    response: Response, sounds: Sequence[tuple[Samples, Samples]], lost: float
+) -> Doubles:
     """(samples,) logarithm of the likelihood that the change is right before each sample.
 
-    `first` and `second` are (samples,) products of both whitened sounds on the two lines. How much
-    a sample tells is what the sounds around it have in common on whichever of the lines holds:
-    nothing where there is noise alone.
+    `sounds` are what the camera and the recorder heard on the two lines. What a line leaves of the
+    camera's sound, after what the recorder lets expect, is noise where it holds. Where sound was
+    lost the two lines explain the camera at different moments, and where they do not hold its
+    sound is as loud as what is expected, but another.
     """
-    chance = _CHANCE * np.sqrt(2 / (_INDEPENDENT * _LIKENESS_S * FINE_RATE))
-    common = _smooth(first, _LIKENESS_S) + _smooth(second, _LIKENESS_S)
-    common = np.clip(common - chance, 0.0, _CLOSEST)
-    gain = common / (1 - common**2) * (first - second) * _INDEPENDENT
+    heard = [response.whitened(ours) for ours, _ in sounds]
+    expected = [response.heard(theirs) for _, theirs in sounds]
+    left = [(ours - wet) ** 2 for ours, wet in zip(heard, expected, strict=True)]
+    # What the response does not tell grows with the sound: it is no noise of a fixed level.
+    level = np.maximum(_smooth(np.minimum(*left), _LEVEL_S), 1.0)
+    if lost <= 0:
+        gain = (left[1] - left[0]) / (2 * level)
+    else:
+        other = [level + _smooth(wet**2, _LEVEL_S) for wet in expected]
+        first, second = (
+            ours**2 / loud - rest / level
+            for ours, loud, rest in zip(heard, other, left, strict=True)
+        )
+        gain = (first - second) / 2
+    gain *= _telling(gain)
     return np.asarray(np.cumsum(gain) - gain)
+
+
+def _telling(gain: Doubles) -> Doubles:
+    """(samples,) 1 where the gains before or after each sample go one way, 0 where by chance.
+
+    In a pause neither line explains anything, and what chance adds up to over a second would
+    choose the place.
+    """
+    size = min(round(_TELLING_S * FINE_RATE), gain.size)
+
+    def before(values: Doubles) -> Doubles:
+        total = np.concatenate([np.zeros(size), np.cumsum(values)])
+        return np.asarray((total[size:] - total[:-size]) / size)
+
+    mean = before(gain)
+    spread = np.maximum(before(gain**2) - mean**2, 1e-12)
+    sigmas = np.abs(mean) / np.sqrt(spread / size)
+    after = np.concatenate([sigmas[size - 1 :], np.full(size - 1, sigmas[-1])])
+    return np.asarray(np.clip((np.maximum(sigmas, after) - _CHANCE) / 2, 0.0, 1.0))
 
 
 def _smooth(values: Doubles, seconds: float) -> Doubles:
     """Means over some time around each sample."""
     width = min(max(round(seconds * FINE_RATE), 1), values.size)
     return np.convolve(values, np.full(width, 1 / width), "same")
-
-
-def _whitened(samples: Samples) -> Samples:
-    """Flat spectrum from 150 Hz to 5 kHz, level evened out over 50 ms."""
-    spectrum = np.fft.rfft(samples)
-    hertz = np.fft.rfftfreq(samples.size, 1 / FINE_RATE)
-    strength = np.abs(spectrum)
-    width = max(round(100 * samples.size / FINE_RATE), 1)
-    smooth = np.convolve(strength, np.full(width, 1 / width), "same") + 1e-9
-    flat = np.fft.irfft(spectrum / smooth * ((hertz > 150) & (hertz < 5000)), samples.size)
-    level = np.sqrt(np.convolve(flat**2, np.full(800, 1 / 800), "same")) + 1e-6
-    return np.asarray(flat / level, np.float32)
