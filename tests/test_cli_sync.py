@@ -16,6 +16,8 @@ from media_factory import make_audio, make_video
 from numpy.typing import NDArray
 
 from avpipe.benchmarks.scene import pink_noise, resample_at
+from avpipe.cli.sync import lines
+from avpipe.media import Alignment, AlignmentMethod, Verdict
 
 RATE = 48_000
 OFFSET_S = -1.25
@@ -100,6 +102,29 @@ def test_words(avpipe: CommandLine) -> None:
         r"drift \+\d+\.\d\d ppm .*: the audio runs 1\d\d\.\d ms an hour too long", drift
     )
     assert common == "they have 0:18.7 in common" or common == "they have 0:18.8 in common"
+
+
+@pytest.mark.parametrize(
+    ("rate", "mistake"),
+    [
+        (44.1 / 48, "44.1 kHz were read as 48"),
+        (48 / 44.1, "48 kHz were read as 44.1"),
+        (25 / 24, "24 frames a second were shown as 25"),
+        (1 + 300e-6, None),
+    ],
+)
+def test_a_wrong_rate_and_a_turned_polarity_are_told(rate: float, mistake: str | None) -> None:
+    alignment = Alignment(
+        method=AlignmentMethod.CONTENT,
+        verdict=Verdict.MATCHED,
+        offset_s=1.0,
+        drift_ppm=((1 + 30e-6) * rate - 1) * 1e6,
+        inverted=mistake is None,
+    )
+    text = "\n".join(lines(alignment))
+    assert ("as if" in text) == (mistake is not None)
+    assert mistake is None or f"as if {mistake}" in text
+    assert ("polarity is the opposite" in text) == (mistake is None)
 
 
 @pytest.mark.parametrize(

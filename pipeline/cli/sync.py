@@ -29,6 +29,19 @@ _KEYS = (
     *("overlap_s", "reason", "pieces", "candidates", "elapsed_s"),
 )
 _NO_DRIFT_SIGMAS = 2.0
+_CLOCK = 150e-6
+"""What a clock adds to the ratio of two rates."""
+_MISTAKES = {
+    44.1 / 48: "44.1 kHz were read as 48",
+    48 / 44.1: "48 kHz were read as 44.1",
+    25 / 24: "24 frames a second were shown as 25",
+    24 / 25: "25 frames a second were shown as 24",
+    25 / 24 * 1.001: "23.976 frames a second were shown as 25",
+    24 / 25 / 1.001: "25 frames a second were shown as 23.976",
+    1.001: "23.976 frames a second were shown as 24",
+    1 / 1.001: "24 frames a second were shown as 23.976",
+}
+"""Seconds of the audio in one of the video, and what makes it so."""
 
 
 @click.command("sync")
@@ -132,9 +145,11 @@ def lines(alignment: Alignment) -> Iterator[str]:
     guess = "best guess: " if verdict is Verdict.UNCERTAIN else ""
     yield f"{guess}{_place(alignment.offset_s)}{error}"
     yield _drift(alignment)
+    if alignment.inverted:
+        yield "its polarity is the opposite of the camera's"
     yield f"they have {shown_time(alignment.overlap_s or 0.0)} in common"
     if len(alignment.pieces) > 1:
-        yield f"the audio is not one take, it has {len(alignment.pieces)} pieces:"
+        yield f"they are not one take, there are {len(alignment.pieces)} pieces:"
         yield from (f"  {_piece(piece)}" for piece in alignment.pieces)
     if alignment.candidates:
         yield "other places that fit nearly as well:"
@@ -156,7 +171,15 @@ def _drift(alignment: Alignment) -> str:
         return "no drift that can be told from none"
     spread = "" if error is None else f" (±{max(error, 0.01):.2f})"
     hourly = f"{abs(drift) * 3.6:.1f} ms an hour too {'long' if drift > 0 else 'short'}"
-    return f"drift {drift:+.2f} ppm{spread}: the audio runs {hourly}"
+    return f"drift {drift:+.2f} ppm{spread}: the audio runs {hourly}{_as_if(drift)}"
+
+
+def _as_if(drift_ppm: float) -> str:
+    """Which rate was told wrongly, where the drift is that of such a file."""
+    for rate, mistake in _MISTAKES.items():
+        if abs((1 + drift_ppm * 1e-6) / rate - 1) < _CLOCK:
+            return f", as if {mistake}"
+    return ""
 
 
 def _piece(piece: Piece) -> str:
