@@ -67,14 +67,15 @@ def _settled_one(take: Take, part: Part, parts: Sequence[Part]) -> tuple[list[Pa
     found = stacks(take, inside, part.fine, slope_error)
     top = max((stack.height for stack, _, _ in found), default=0.0)
     alike = [one for one in found if one[0].height > max(_ALIKE * top, LEAST_HEIGHT)]
-    alike = _as_good(take, alike)
     if not alike:
         return [part], False
     around = _around(part, parts)
-    alike.sort(key=lambda one: _leap(one[0].line, part, around))
-    (own, *others) = (_leap(stack.line, part, around) for stack, _, _ in alike)
-    doubtful = any(own + 1 < leap < _CLEAR_LEAP * own for leap in others)
-    (stack, line, _) = alike[0]
+    good = sorted(_as_good(take, alike), key=lambda one: _leap(one[0].line, part, around))
+    own = _leap(good[0][0].line, part, around)
+    # What fits nearly as well is a doubt even where it is behind: the part itself may be wrong.
+    leaps = [_leap(stack.line, part, around) for stack, _, _ in alike]
+    doubtful = any(own + 1 < leap < _CLEAR_LEAP * own for leap in leaps)
+    (stack, line, _) = good[0]
     new = measured(take, line, ends, stack, slope_error)
     if new is None or same(new, part):
         return [part], doubtful
