@@ -43,6 +43,7 @@ def main() -> None:
             "PATH": "/usr/bin:/bin",
             "AVPIPE_STATE_DIR": folder,
             "AVPIPE_SERVER_TOKENS_PER_ADDRESS": "1000",
+            "AVPIPE_SERVER_REQUESTS_PER_S": "1000",
             "AVPIPE_SERVER_UPLOAD_LIMIT": "100GB",
             "AVPIPE_SERVER_USER_QUOTA": "100GB",
         }

@@ -7,18 +7,20 @@ import json
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avpipe import jsonform
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.measure import Measured
-from avpipe.codecs.plain_samples import PlainSound
 from avpipe.codecs.process import STALL_S
 from avpipe.codecs.standby import WORKER, standby
 from avpipe.codecs.stretches import FrameIndex, Stretch
 from avpipe.errors import ChildFailedError, StalledError
 from avpipe.media import MediaInfo, Problem, Severity
 from avpipe.recipe import AUDIO_BIT_RATE
+
+if TYPE_CHECKING:
+    from avpipe.codecs.plain_samples import PlainSound
 
 PROBE_STALL_S = 180.0
 """More than the limits in `probe`, also where other processes have the cores."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from avpipe.codecs.mp4_thin import Thinned, thin
-
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
+
+    from avpipe.codecs.mp4_thin import Thinned
 
 WINDOW_S = 0.25
 """How long each stretch is that is decoded of a long file, from a key frame on."""
@@ -77,6 +77,8 @@ def measure(path: str, *, decode_s: float) -> Measured:
     """
     import av
     import av.logging
+
+    from avpipe.codecs.mp4_thin import thin
 
     av.logging.set_level(None)
     movie = thin(path, lambda length_s: _windows(length_s, decode_s))

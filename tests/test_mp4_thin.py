@@ -34,6 +34,8 @@ FILES: dict[str, dict[str, Any]] = {
     "two tracks of sound": {"audio": ["tone", "noise"]},
 }
 
+THIN = mp4_thin.thin
+
 
 class Looks:
     """Looks at a file with its index thinned, and with the whole of it."""
@@ -46,13 +48,13 @@ class Looks:
         """(probed, measured) by the thinned index, then by the whole one."""
         found = []
         for make in (self._thin, lambda *_: None):
-            for module in (probe, measuring):
+            for module in (probe, mp4_thin):
                 self.patch.setattr(module, "thin", make)
             found.append((probe.probe(str(path)), measuring.measure(str(path), decode_s=decode_s)))
         return tuple(found)
 
     def _thin(self, *arguments: Any) -> ThinMovie | None:
-        self.thinned.append(mp4_thin.thin(*arguments))
+        self.thinned.append(THIN(*arguments))
         return self.thinned[-1]
 
 
