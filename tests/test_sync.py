@@ -12,13 +12,17 @@ import pytest
 from numpy.typing import NDArray
 
 from avpipe.benchmarks.scene import Scene, camera_sound, recorder_sound, resample_at, world_sound
+from avpipe.benchmarks.truth.music import PRODUCED, song
 from avpipe.benchmarks.voice import synthesise
 from avpipe.media import Doubt, Verdict
-from avpipe.sync.consensus import find_lines
-from avpipe.sync.engine import Found, Source, align
+from avpipe.sync.consensus import Line, find_lines
+from avpipe.sync.engine import Found, Source, align, conclude
 from avpipe.sync.features import FEATURE_RATE, PCM_RATE, SCALE, Features, FeatureStream, extract
+from avpipe.sync.places import Place
 from avpipe.sync.search import Searched, stretched
-from avpipe.sync.windows import FINE_RATE
+from avpipe.sync.stack import scan
+from avpipe.sync.take import Take
+from avpipe.sync.windows import FINE_RATE, Map
 
 Samples = NDArray[np.float32]
 _HALF_BAND = (np.sinc(np.arange(-24, 25) / 2.1) / 2.1 * np.kaiser(49, 8)).astype(np.float32)
@@ -223,6 +227,27 @@ def test_a_wrong_rate_is_found_as_that(rate: Fraction, reason: Doubt | None) -> 
     assert found.drift_ppm == pytest.approx(float(rate - 1) * 1e6, abs=1)
     for moment in (0.0, 35.0):
         assert abs(place(found, moment) - (0.5 + moment / float(rate))) < 0.1e-3
+
+
+def test_bars_of_a_song_are_rivals_at_the_tempo_that_the_fit_ends_at() -> None:
+    # Another song, drums by the same machine, 950 ppm quicker: no search goes to that drift.
+    (camera, recorder) = (
+        source(song(number, PRODUCED, 24, FINE_RATE, 0.44 * (1 - beside / 1e6)))
+        for number, beside in ((6001, 0), (6007, 950))
+    )
+    take = Take(
+        camera=lambda start, duration: camera.read(0, start, duration),
+        recorder=lambda start, duration: recorder.read(0, start, duration),
+        ours=camera.channels[0],
+        theirs=recorder.channels[0],
+    )
+    near = Map(lag_s=0.0, slope=-800e-6)
+    stack = scan(take.camera, take.recorder, near, take.windows(0.0, 23.9), slope_error=160e-6)
+    assert stack is not None
+    line = Line(lag_s=0.0, slope=near.slope, score=4.0, blocks=4, slope_error=160e-6)
+    found = conclude(take, (0, 0), [Place(coarse=line, read=near, stack=stack, rate=1.0)])
+    assert (found.verdict, found.reason) == (Verdict.UNCERTAIN, Doubt.AMBIGUOUS)
+    assert found.drift_ppm == pytest.approx(-950, abs=2)
 
 
 def test_stretches_of_the_camera_are_enough(take: tuple[Samples, Samples]) -> None:

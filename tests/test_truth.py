@@ -353,7 +353,7 @@ def test_the_sets_hold_what_they_say() -> None:
         assert pair.overlap_s > 9.9
     assert sum(19.9 < pair.overlap_s < 20.1 for pair in drawn["20s"]) > 60
     assert {pair.expected for pair in drawn["unrelated"]} == {Expected.UNRELATED}
-    assert len({pair.name for pair in drawn["unrelated"]}) == 12
+    assert len({pair.name for pair in drawn["unrelated"]}) == 13
     everything = drawn["devices"] + drawn["anything"]
     devices = [device for pair in everything for device in (pair.camera, pair.recorder)]
     assert {effect for device in devices for effect in device.effects} == set(Effect)

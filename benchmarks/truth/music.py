@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +35,17 @@ class _Score:
     """(bars, 8) where the melody is silent."""
 
 
-def song(number: int, performance: int, seconds: float, rate: int) -> Samples:
-    """(seconds * rate,) of a song; performances differ in tempo, timing, touch and drums."""
+def song(
+    number: int, performance: int, seconds: float, rate: int, beat_s: float | None = None
+) -> Samples:
+    """(seconds * rate,) of a song; performances differ in tempo, timing, touch and drums.
+
+    `beat_s` is another tempo than its own.
+    """
     rng = np.random.default_rng((21, number))
     score = _write_score(rng, seconds, lines=16, chords=8)
+    if beat_s is not None:
+        score = replace(score, beat_s=beat_s)
     touch = np.random.default_rng((22, number, performance))
     if performance == PRODUCED:
         return _play(score, seconds, rate, None)

@@ -314,6 +314,7 @@ _STRANGERS: dict[str, Callable[[Draw], tuple[Sound, Sound]]] = {
     "hum": lambda draw: _two(draw, Kind.HUM),
     "noise": lambda draw: _two(draw, Kind.NOISE),
     "other loop": lambda draw: _two(draw, Kind.LOOP),
+    "same drums": lambda draw: _two(draw, Kind.SESSION),
     "talker, song": lambda draw: (draw.sound(Kind.TALKER), draw.sound(Kind.SONG)),
     "place, talker": lambda draw: (draw.sound(Kind.PLACE), draw.sound(Kind.TALKER)),
     "loop, song": lambda draw: (draw.sound(Kind.LOOP), draw.sound(Kind.SONG)),

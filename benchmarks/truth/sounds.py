@@ -27,6 +27,7 @@ RATE = 16_000
 """Samples a second of every dry sound."""
 SEGMENT_S = 120
 TWICE_S = 30
+SESSION_BEAT_S = 0.5
 _PEAK = 0.5
 _VERSION = 1
 _VOICES = (
@@ -65,6 +66,8 @@ class Kind(StrEnum):
     SILENCE = "silence"
     TWICE = "twice"
     """The first `TWICE_S` of a programmed song, again and again."""
+    SESSION = "session"
+    """A number is a programmed song; all have one tempo, and one machine plays their drums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,9 @@ def _make(sound: Sound, segment: int, seconds: int) -> Samples:
         Kind.TWICE: lambda s, _, t, __: np.tile(
             music.song(s.number, music.PRODUCED, TWICE_S, RATE), -(-t // TWICE_S)
         )[: t * RATE],
+        Kind.SESSION: lambda s, k, t, _: music.song(
+            s.number + 1000 * k, music.PRODUCED, t, RATE, SESSION_BEAT_S
+        ),
         Kind.SILENCE: lambda _, __, t, ___: np.zeros(t * RATE, np.float32),
     }
     kind = _SEEDS.index(sound.kind)

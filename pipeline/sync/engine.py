@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from avpipe.media import Candidate, Doubt, Piece, Verdict
-from avpipe.sync.consensus import MAX_SLOPE
 from avpipe.sync.features import Features
 from avpipe.sync.fine import Fine
-from avpipe.sync.places import RATES, STRONG, Place, find_places
+from avpipe.sync.places import STRONG, Place, find_places, places_at, rate_of
 from avpipe.sync.rivals import WALKOVER, Contest, close_contest, steady_lag
 from avpipe.sync.take import Part, Take
 from avpipe.sync.tournament import Best, play_off
@@ -21,7 +20,6 @@ from avpipe.sync.windows import Map, Memo, Samples
 ReadChannel = Callable[[int, float, float], Samples]
 """(channel, start_s, duration_s) -> mono at FINE_RATE, zeros outside."""
 
-_RATE_CLOCK = 150e-6
 _LEAST_ACTIVE_S = 0.5
 _DAY_S = 4 * 3600.0
 """From here on the channels but the first are searched quickly."""
@@ -149,7 +147,7 @@ def _take(camera: Source, recorder: Source, pair: tuple[int, int]) -> Take:
 
 def conclude(take: Take, pair: tuple[int, int], places: Sequence[Place]) -> Found:
     """Fit the best place exactly, in pieces where it must be, and say what it is worth."""
-    best = play_off(take, places)
+    best = _played_off(take, places)
     if best is None:
         return _nothing(Doubt.UNRELATED)
     (main, found, contests) = (best.main, best.found, best.contests)
@@ -177,6 +175,20 @@ def conclude(take: Take, pair: tuple[int, int], places: Sequence[Place]) -> Foun
     )
 
 
+def _played_off(take: Take, places: Sequence[Place]) -> Best | None:
+    """The best place, held against the others at its own rate too.
+
+    A fit may end at a drift that the search did not go to. What rivals it has, such as the other
+    bars of a song of nearly that tempo, were then looked at along lines that cannot fit.
+    """
+    best = play_off(take, places)
+    rate = None if best is None else rate_of(best.main.fine.line.slope)
+    if best is None or rate is None or rate in (1.0, best.place.rate):
+        return best
+    more = [*places, *places_at(take, rate)]
+    return play_off(take, sorted(more, key=lambda place: -place.height))
+
+
 def _evidence(best: Best, near: tuple[Contest, float]) -> Evidence:
     """Gather what decides."""
     (fine, found) = (best.main.fine, best.found)
@@ -196,14 +208,7 @@ def _evidence(best: Best, near: tuple[Contest, float]) -> Evidence:
         ),
         overlap_s=overlap,
         lost_share=found.lost_s / max(overlap, 1e-6),
-        known_clock=_known_clock(fine.line.slope),
-    )
-
-
-def _known_clock(slope: float) -> bool:
-    """Whether a drift is a clock's, or that of a file that is labelled with another rate."""
-    return abs(slope) <= MAX_SLOPE or any(
-        abs((1 + slope) / rate - 1) <= _RATE_CLOCK for rate in RATES
+        known_clock=rate_of(fine.line.slope) is not None,
     )
 
 

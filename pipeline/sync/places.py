@@ -35,6 +35,7 @@ _ALIKE = 0.6
 _MOST_PERIODS, _FEW_PERIODS = 40, 10
 """To either side, of short recordings and of those that are not."""
 _BROKEN_SCORE = 10.0
+_RATE_CLOCK = 150e-6
 _PART_SLOPE_ERROR = 170e-6
 _LEAST_PART_S = 5.0
 _BROKEN_REACH_S = 3.0
@@ -84,10 +85,25 @@ def find_places(take: Take, *, quick: bool = False) -> list[Place]:
     return sorted([*places, *_repeats(take, places)], key=lambda place: -place.height)
 
 
-def _swept(take: Take) -> list[Place]:
+def places_at(take: Take, rate: float) -> list[Place]:
+    """Look at one rate, whatever its lines score: what fits there has its rivals there."""
+    places = [*_looked_at(take, _coarse_lines(take, rate, _MOST_BLOCKS), rate), *_swept(take, rate)]
+    places.sort(key=lambda place: -place.height)
+    return [*places, *_repeats(take, places)]
+
+
+def rate_of(slope: float) -> float | None:
+    """The rate at which clocks have such a drift; None where they have it at none."""
+    if abs(slope) <= MAX_SLOPE:
+        return 1.0
+    near = (rate for rate in RATES if abs((1 + slope) / rate - 1) <= _RATE_CLOCK)
+    return next(near, None)
+
+
+def _swept(take: Take, rate: float = 1.0) -> list[Place]:
     """Look where the samples of a short pair fit, whatever the features say."""
     places = []
-    for line in swept_lines(take):
+    for line in swept_lines(take, rate):
         ends = take.overlap(line)
         if ends[1] - ends[0] < _LEAST_PART_S:
             continue
@@ -100,7 +116,7 @@ def _swept(take: Take) -> list[Place]:
                 blocks=0,
                 slope_error=MAX_SLOPE / 3,
             )
-            places.append(Place(coarse=coarse, read=line, stack=stack, rate=1.0))
+            places.append(Place(coarse=coarse, read=line, stack=stack, rate=rate))
     return places
 
 

@@ -33,12 +33,15 @@ _LEAST_SCORE = 2.0
 _STEADY_S2 = 25.0
 
 
-def swept_lines(take: Take, most: int = 5) -> list[Map]:
-    """Give the lines that windows of the samples agree on, the best first."""
+def swept_lines(take: Take, rate: float = 1.0, most: int = 5) -> list[Map]:
+    """Give the lines that windows of the samples agree on, the best first.
+
+    `rate` is how many seconds of the recorder are supposed to be one of the camera.
+    """
     if max(take.ours.duration_s, take.theirs.duration_s) > LONGEST_S:
         return []
     camera = _flat(take.camera(0.0, take.ours.duration_s))
-    recorder = _flat(take.recorder(0.0, take.theirs.duration_s))
+    recorder = _flat(take.recorder(0.0, take.theirs.duration_s), rate)
     length = round(_WINDOW_S * _RATE)
     if min(camera.size, recorder.size) < 2 * length:
         return []
@@ -54,7 +57,8 @@ def swept_lines(take: Take, most: int = 5) -> list[Map]:
         at, z = _peaks(level / (level.std() + 1e-12))
         time = np.full(at.size, (start + length / 2) / _RATE)
         found.append(np.stack([time, (at - length - start) / _RATE, z]))
-    return _agreed(np.concatenate(found, axis=1), most)
+    lines = _agreed(np.concatenate(found, axis=1), most)
+    return [Map(lag_s=line.lag_s * rate, slope=(1 + line.slope) * rate - 1) for line in lines]
 
 
 def _peaks(level: Doubles) -> tuple[NDArray[np.intp], Doubles]:
@@ -93,15 +97,15 @@ def _agreed(peaks: Doubles, most: int) -> list[Map]:
     return lines
 
 
-def _flat(samples: Samples) -> Doubles:
-    """Half the rate, the spectrum flat, the level the same everywhere."""
+def _flat(samples: Samples, rate: float = 1.0) -> Doubles:
+    """Half the sample rate, the spectrum flat, the level the same everywhere; `rate` s made one."""
     size = fast_size(samples.size)
     spectrum = np.fft.rfft(samples, size)[: size // 4 + 1]
     strength = np.abs(spectrum)
     smooth = _box(strength, round(_SMOOTH_HZ * size / FINE_RATE))
     hertz = np.arange(spectrum.size) * (FINE_RATE / size)
     spectrum *= ((hertz > _LOW_HZ) & (hertz < _HIGH_HZ)) / (smooth + 1e-6 * strength.max() + 1e-12)
-    flat = np.fft.irfft(spectrum, size // 2)[: samples.size // 2]
+    flat = np.fft.irfft(spectrum, round(size / 2 / rate))[: round(samples.size / 2 / rate)]
     level = np.sqrt(_box(flat**2, round(_LEVEL_S * _RATE)))
     return np.asarray(flat / (level + 0.03 * median(level) + 1e-12))
 
