@@ -9,9 +9,13 @@ import pytest
 from numpy.typing import NDArray
 from test_sync import heard, place, source, voice
 
+from avpipe.benchmarks.truth.music import PRODUCED, song
 from avpipe.media import Verdict
 from avpipe.sync.engine import Found, align
-from avpipe.sync.windows import FINE_RATE
+from avpipe.sync.stack import scan
+from avpipe.sync.survey import survey
+from avpipe.sync.take import Take
+from avpipe.sync.windows import FINE_RATE, Map
 
 Samples = NDArray[np.float32]
 Spans = Sequence[tuple[float, float]]
@@ -58,3 +62,26 @@ def test_what_was_said_again_is_no_piece() -> None:
     again = put_together(sound, ((0.0, 60.0), (10.0, 40.0)))
     found = align(source(heard(again, 35, 10.0)), source(heard(sound, 36)))
     assert found.verdict is Verdict.UNCERTAIN or len(found.pieces) == 1
+
+
+def test_a_take_is_not_broken_where_a_song_repeats_itself() -> None:
+    """Looked at along the wrong repeat of the first song, which fits it nearly as well."""
+    (beat_s, repeat_s) = (0.5, 16.0)
+    songs = (song(1003, PRODUCED, 44, FINE_RATE, beat_s), song(2003, PRODUCED, 20, FINE_RATE))
+    sound = np.concatenate(songs)
+    camera = source(heard(sound[round(repeat_s * FINE_RATE) :], 37))
+    recorder = source(sound)
+    take = Take(
+        camera=lambda start, duration: camera.read(0, start, duration),
+        recorder=lambda start, duration: recorder.read(0, start, duration),
+        ours=camera.channels[0],
+        theirs=recorder.channels[0],
+    )
+    line = Map(lag_s=0.0, slope=0.0)
+    windows = take.windows(*take.overlap(line))
+    stack = scan(take.camera, take.recorder, line, windows, slope_error=20e-6)
+    assert stack is not None
+    assert stack.height > 20
+    (part,) = survey(take, line, stack, 20e-6).parts
+    assert part.fine.line.lag_s == pytest.approx(repeat_s, abs=1e-5)
+    assert (part.begin_s, part.end_s) == pytest.approx((0.0, 48.0), abs=0.01)

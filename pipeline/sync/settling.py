@@ -37,6 +37,30 @@ _CLEAR_LEAP = 2.0
 """How many times farther from the other parts a rival has to be that fits as well."""
 
 
+def on_one_line(take: Take, parts: Sequence[Part]) -> Part | None:
+    """All on the line of a shorter part, where the longest fits no worse on that; else None.
+
+    The longest was found first, along all: a place at which a song repeats itself may stand as
+    high there as the true one, whose line then was found in the rest.
+    """
+    main = max(parts, key=lambda part: part.end_s - part.begin_s)
+    ends = (main.begin_s, main.end_s)
+    ours = along(take, ends, main.fine.line, main.fine.inverted)
+    for part in parts:
+        fine = part.fine
+        whole = take.overlap(fine.line)
+        if part is main or whole[0] > ends[0] + SNAP_S or whole[1] < ends[1] - SNAP_S:
+            continue
+        theirs = along(take, ends, fine.line, fine.inverted)
+        alike = float(theirs.mean()) > _ALIKE * float(ours.mean())
+        if alike and margin_of(ours - theirs) < _CLEAR_MARGIN:
+            stack = Stack(
+                line=fine.line, height=fine.height, rival=fine.rival, inverted=fine.inverted
+            )
+            return measured(take, fine.line, whole, stack, slope_reach(fine))
+    return None
+
+
 def settled(take: Take, parts: Sequence[Part]) -> tuple[list[Part], bool]:
     """Parts on the lines that fit their own stretches best, and whether one is in doubt.
 

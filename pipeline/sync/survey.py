@@ -8,7 +8,7 @@ from dataclasses import replace
 from avpipe.sync.joining import joined, one_clock
 from avpipe.sync.leavings import filled, leavings
 from avpipe.sync.returns import with_returns, without_turns
-from avpipe.sync.settling import SNAP_S, settled
+from avpipe.sync.settling import SNAP_S, on_one_line, settled
 from avpipe.sync.stack import Stack
 from avpipe.sync.stretch import LEAST_S, LOOSE_S, measured, same, slope_reach
 from avpipe.sync.take import Part, Survey, Take
@@ -35,6 +35,10 @@ def survey(
     parts = [main]
     lost = leavings(take, parts, main, (begin, end), (True, True))
     doubtful = False
+    whole = on_one_line(take, parts) if len(parts) > 1 else None
+    if whole is not None:
+        parts = [whole]
+        lost = leavings(take, parts, whole, take.overlap(whole.fine.line), (True, True))
     if len(parts) > 1:
         parts, doubtful = settled(take, parts)
         parts, missing = filled(take, _in_order(parts))
