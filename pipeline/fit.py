@@ -66,6 +66,8 @@ CRF_OF_HALF = 6.0
 LEAST_CRF, MOST_CRF = 1.0, 51.0
 ROOMY_CRF = 27.0
 """Below it a smaller picture is never the better one."""
+UNSURE_CRF = 2.0
+"""By how much a CRF may be wrong that one trial foretells: another one is made nearer to it."""
 COARSE_CRF = 32.0
 """Above it a smaller picture is the better one, where nothing can compare them."""
 BYTES_OF_PIXELS = 0.8
@@ -288,6 +290,10 @@ def choose_picture(
         )
     guess = wanted_crf + CRF_OF_HALF * math.log2(max(1.0, needed / budget.picture_bytes))
     measured = ((wanted_crf, needed),)
+    if guess <= ROOMY_CRF - UNSURE_CRF:
+        if sees:
+            first = yield Trial(size=size, crf=wanted_crf, compared=True)
+        return _spent(budget, size, guess, needed, first.vmaf)
     best = yield from _at_budget(content, budget, size, guess, measured, sees=sees)
     if best.crf <= ROOMY_CRF:
         return best
@@ -324,9 +330,15 @@ def _at_budget(
         # Another trial only brings the looks of a size to those of the next one.
         if abs(doublings) <= NEAR_DOUBLING or (measured and crf <= ROOMY_CRF):
             break
-    vmaf = sampled.vmaf
+    return _spent(budget, size, crf, made, sampled.vmaf)
+
+
+def _spent(
+    budget: Budget, size: tuple[int, int], crf: float, made: float, vmaf: float | None
+) -> Choice:
+    """Two passes that spend the budget, by samples of a whole of `made` bytes and how they look."""
     if vmaf is not None:
-        vmaf = 100 - (100 - vmaf) * LOSS_OF_DOUBLE**doublings
+        vmaf = 100 - (100 - vmaf) * LOSS_OF_DOUBLE ** math.log2(budget.picture_bytes / made)
     return Choice(
         method=Method.TWO_PASS,
         size=size,
@@ -390,6 +402,13 @@ def crf_that_fits(measured: Sequence[tuple[float, float]], wanted: float) -> flo
     )
     # A picture that does not get smaller with the CRF (a black one) fits at any.
     return middle + (math.log(wanted) - height) / min(slope, -0.02)
+
+
+def coarser(crf: float | None, times: float) -> float | None:
+    """The CRF of a whole that fits, where at `crf` it takes so many times its size."""
+    if crf is None:
+        return None
+    return min(MOST_CRF, crf + CRF_OF_HALF * math.log2(max(1.0, times)))
 
 
 def next_bytes(asked: int, made: int, limit: int) -> int | None:
