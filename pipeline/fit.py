@@ -322,7 +322,8 @@ def _at_budget(
     crf = guess
     for _ in range(2):
         crf = min(MOST_CRF, max(LEAST_CRF, crf))
-        sampled = yield Trial(size=size, crf=crf, compared=sees)
+        trial = Trial(size=size, crf=crf, compared=False)
+        sampled = yield trial
         made = max(1.0, sampled.whole_bytes(content.duration))
         points.append((crf, made))
         doublings = math.log2(budget.picture_bytes / made)
@@ -330,6 +331,8 @@ def _at_budget(
         # Another trial only brings the looks of a size to those of the next one.
         if abs(doublings) <= NEAR_DOUBLING or (measured and crf <= ROOMY_CRF):
             break
+    if sees:  # of the last trial alone: to compare takes as long as to encode
+        sampled = yield dataclasses.replace(trial, compared=True)
     return _spent(budget, size, crf, made, sampled.vmaf)
 
 
@@ -349,12 +352,25 @@ def _spent(
 
 
 def _corrected(points: Sequence[tuple[float, float]], wanted: float) -> float:
-    """The CRF of the wanted bytes, on a line through the two points that are nearest to them."""
+    """The CRF of the wanted bytes, on a line through two points: the nearest on each side of them.
+
+    Where all are on one side, the two nearest. Noise falls away within a few steps of the CRF: a
+    line through two points without it tells nothing of where it is kept.
+    """
+    larger = [point for point in points if point[1] >= wanted]
+    smaller = [point for point in points if point[1] < wanted]
+    if larger and smaller:
+        around = (min(larger, key=_bytes_of), max(smaller, key=_bytes_of))
+        return crf_that_fits(around, wanted)
     near = sorted(points, key=lambda point: abs(math.log(max(1.0, point[1]) / wanted)))[:2]
     if len(near) > 1 and near[0][0] != near[1][0]:
         return crf_that_fits(near, wanted)
     (crf, made) = near[0]
     return crf + CRF_OF_HALF * math.log2(max(1.0, made) / wanted)
+
+
+def _bytes_of(point: tuple[float, float]) -> float:
+    return point[1]
 
 
 def _crf_at(known: Choice, size: tuple[int, int]) -> float:
