@@ -67,6 +67,23 @@ def find(setting: str | None) -> Ffmpeg:
         raise ToolMissingError("no ffmpeg binary was found", hint=INSTALL_HINT) from error
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ceiling:
+    """How large a file may become while it is written, and how soon."""
+
+    most_bytes: int
+    head: float = 1.0
+    """The share of it that may be there from the start; the rest comes with the seconds."""
+    whole_s: float = 0.0
+
+    def require(self, size_bytes: int, written_s: float) -> None:
+        """Raise OverLimitError where so much is too much after so many seconds."""
+        done = min(1.0, max(0.0, written_s) / self.whole_s) if self.whole_s else 1.0
+        allowed = self.most_bytes * (self.head + (1 - self.head) * done)
+        if size_bytes > allowed:
+            raise OverLimitError(f"{size_bytes} bytes are written, and {allowed:.0f} were allowed")
+
+
 @contextlib.contextmanager
 def running(
     ffmpeg: Ffmpeg,
@@ -74,17 +91,17 @@ def running(
     doing: str,
     *,
     stall_s: float = STALL_S,
-    most_bytes: int | None = None,
+    ceiling: Ceiling | None = None,
 ) -> Iterator[Iterator[float]]:
     """Start ffmpeg; gives how many seconds of output are written, until it has ended.
 
     Nothing is heard of it while it moves the index to the front: `stall_s` has to allow for that.
     Raises ToolMissingError; in the giving ChildFailedError, StalledError, or OverLimitError as
-    soon as more than `most_bytes` are written.
+    soon as the file is over its ceiling.
     """
     argv = [ffmpeg.path, *GLOBAL_ARGUMENTS, *arguments]
     with Child(argv, stall_s=stall_s, memory_bytes=machine_memory_bytes()) as child:
-        yield _seconds_written(child, doing, most_bytes)
+        yield _seconds_written(child, doing, ceiling)
 
 
 def run_ffmpeg(
@@ -93,15 +110,16 @@ def run_ffmpeg(
     doing: str,
     *,
     stall_s: float = STALL_S,
-    most_bytes: int | None = None,
+    ceiling: Ceiling | None = None,
 ) -> Iterator[float]:
     """Run ffmpeg to its end; yields how many seconds of output are written. Errors as `running`."""
-    with running(ffmpeg, arguments, doing, stall_s=stall_s, most_bytes=most_bytes) as seconds:
+    with running(ffmpeg, arguments, doing, stall_s=stall_s, ceiling=ceiling) as seconds:
         yield from seconds
 
 
-def _seconds_written(child: Child, doing: str, most_bytes: int | None) -> Iterator[float]:
+def _seconds_written(child: Child, doing: str, ceiling: Ceiling | None) -> Iterator[float]:
     written = -1.0
+    size_bytes = 0
     for line in child.lines():
         (key, _, value) = line.partition("=")
         if key == "out_time_us" and value.isdigit() and int(value) / 1e6 > written:
@@ -109,13 +127,10 @@ def _seconds_written(child: Child, doing: str, most_bytes: int | None) -> Iterat
             child.sign_of_life()
             yield written
         elif key == "total_size" and value.isdigit():
-            _require_below(int(value), most_bytes)
+            size_bytes = int(value)
+        elif key == "progress" and ceiling is not None:  # the last line of what is told at a time
+            ceiling.require(size_bytes, written)
     child.finish(doing)
-
-
-def _require_below(size_bytes: int, most_bytes: int | None) -> None:
-    if most_bytes is not None and size_bytes > most_bytes:
-        raise OverLimitError(f"{size_bytes} bytes are written, and {most_bytes} were allowed")
 
 
 def is_out_of_space(error: ChildFailedError) -> bool:

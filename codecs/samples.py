@@ -27,6 +27,11 @@ SETTLED = 6
 EVERY_NTH = 3
 """Of the frames that are compared: a third of them tells the same to 0.2 of 100."""
 VMAF = "libvmaf"
+AFTER_KEY_S = 1.0
+"""How long after a key frame of the source a stretch begins: all that is between them is decoded,
+and of a stretch in the middle of ten seconds that is ten times what is taken."""
+SPARSE_S = 6.0
+"""How far apart stretches are, at least, that need not begin just where they should."""
 _USUAL_RATE = Fraction(30)
 
 
@@ -70,11 +75,16 @@ def take_samples(
     whole = folder / "samples.h264"
     part = folder / "part.h264"
     (begins, frames) = ([], 0)
+    before = b""
+    sparse = len(windows) > 1 and windows[1][0] - windows[0][0] >= SPARSE_S
     with whole.open("wb") as file:
-        for number, (start, length) in enumerate(windows, 1):
-            arguments = _window_arguments(recipe, start, length, part)
-            list(run_ffmpeg(ffmpeg_found, arguments, "taking samples of the video"))
-            file.write(part.read_bytes())
+        for number, window in enumerate(windows, 1):
+            if sparse:
+                _take(ffmpeg_found, recipe, window, part, near_key=True)
+            if not sparse or part.read_bytes() in (before, b""):  # no key frame since the last one
+                _take(ffmpeg_found, recipe, window, part, near_key=False)
+            before = part.read_bytes()
+            file.write(before)
             begins.append(frames)
             frames += _counted(part).frames
             yield number
@@ -131,18 +141,38 @@ def compare_samples(
     return float(json.loads(log.read_bytes())["pooled_metrics"]["vmaf"]["mean"])
 
 
-def _window_arguments(recipe: Recipe, start: float, length: float, target: Path) -> list[str]:
+def _take(
+    ffmpeg_found: Ffmpeg,
+    recipe: Recipe,
+    window: tuple[float, float],
+    target: Path,
+    *,
+    near_key: bool,
+) -> None:
+    """Take a stretch, as raw H.264: just where it should be, or near the key frame before."""
+    arguments = _window_arguments(recipe, *window, target, near_key=near_key)
+    list(run_ffmpeg(ffmpeg_found, arguments, "taking samples of the video"))
+
+
+def _window_arguments(
+    recipe: Recipe, start: float, length: float, target: Path, *, near_key: bool
+) -> list[str]:
     (camera, how) = (recipe.camera, recipe.encode)
     if how is None:
         raise ValueError("a copied picture has no samples")
+    place = {"noaccurate_seek": None} if near_key else {"t": f"{length:.6f}"}
     source = ffmpeg.input(
         source_url(camera.path),
         f=camera.container,
         protocol_whitelist="file",
         ss=f"{start:.6f}",
-        t=f"{length:.6f}",
+        **place,
     )
-    node = sampled_picture(source[str(recipe.timeline.video.stream)], recipe, how)
+    node = source[str(recipe.timeline.video.stream)]
+    if near_key:
+        node = node.filter("setpts", expr="PTS-STARTPTS")
+        node = node.filter("trim", start=AFTER_KEY_S, duration=f"{length:.6f}")
+    node = sampled_picture(node, recipe, how)
     lossless = {"c:v": "libx264", "preset": "ultrafast", "qp": 0, "fps_mode": "passthrough"}
     return _arguments(ffmpeg.output(node, source_url(str(target)), f="h264", **lossless))
 

@@ -66,6 +66,8 @@ CRF_OF_HALF = 6.0
 LEAST_CRF, MOST_CRF = 1.0, 51.0
 ROOMY_CRF = 27.0
 """Below it a smaller picture is never the better one."""
+UNSURE_CRF = 2.0
+"""By how much a CRF may be wrong that one trial foretells: another one is made nearer to it."""
 COARSE_CRF = 32.0
 """Above it a smaller picture is the better one, where nothing can compare them."""
 BYTES_OF_PIXELS = 0.8
@@ -288,6 +290,10 @@ def choose_picture(
         )
     guess = wanted_crf + CRF_OF_HALF * math.log2(max(1.0, needed / budget.picture_bytes))
     measured = ((wanted_crf, needed),)
+    if guess <= ROOMY_CRF - UNSURE_CRF:
+        if sees:
+            first = yield Trial(size=size, crf=wanted_crf, compared=True)
+        return _spent(budget, size, guess, needed, first.vmaf)
     best = yield from _at_budget(content, budget, size, guess, measured, sees=sees)
     if best.crf <= ROOMY_CRF:
         return best
@@ -316,7 +322,8 @@ def _at_budget(
     crf = guess
     for _ in range(2):
         crf = min(MOST_CRF, max(LEAST_CRF, crf))
-        sampled = yield Trial(size=size, crf=crf, compared=sees)
+        trial = Trial(size=size, crf=crf, compared=False)
+        sampled = yield trial
         made = max(1.0, sampled.whole_bytes(content.duration))
         points.append((crf, made))
         doublings = math.log2(budget.picture_bytes / made)
@@ -324,9 +331,17 @@ def _at_budget(
         # Another trial only brings the looks of a size to those of the next one.
         if abs(doublings) <= NEAR_DOUBLING or (measured and crf <= ROOMY_CRF):
             break
-    vmaf = sampled.vmaf
+    if sees:  # of the last trial alone: to compare takes as long as to encode
+        sampled = yield dataclasses.replace(trial, compared=True)
+    return _spent(budget, size, crf, made, sampled.vmaf)
+
+
+def _spent(
+    budget: Budget, size: tuple[int, int], crf: float, made: float, vmaf: float | None
+) -> Choice:
+    """Two passes that spend the budget, by samples of a whole of `made` bytes and how they look."""
     if vmaf is not None:
-        vmaf = 100 - (100 - vmaf) * LOSS_OF_DOUBLE**doublings
+        vmaf = 100 - (100 - vmaf) * LOSS_OF_DOUBLE ** math.log2(budget.picture_bytes / made)
     return Choice(
         method=Method.TWO_PASS,
         size=size,
@@ -337,12 +352,25 @@ def _at_budget(
 
 
 def _corrected(points: Sequence[tuple[float, float]], wanted: float) -> float:
-    """The CRF of the wanted bytes, on a line through the two points that are nearest to them."""
+    """The CRF of the wanted bytes, on a line through two points: the nearest on each side of them.
+
+    Where all are on one side, the two nearest. Noise falls away within a few steps of the CRF: a
+    line through two points without it tells nothing of where it is kept.
+    """
+    larger = [point for point in points if point[1] >= wanted]
+    smaller = [point for point in points if point[1] < wanted]
+    if larger and smaller:
+        around = (min(larger, key=_bytes_of), max(smaller, key=_bytes_of))
+        return crf_that_fits(around, wanted)
     near = sorted(points, key=lambda point: abs(math.log(max(1.0, point[1]) / wanted)))[:2]
     if len(near) > 1 and near[0][0] != near[1][0]:
         return crf_that_fits(near, wanted)
     (crf, made) = near[0]
     return crf + CRF_OF_HALF * math.log2(max(1.0, made) / wanted)
+
+
+def _bytes_of(point: tuple[float, float]) -> float:
+    return point[1]
 
 
 def _crf_at(known: Choice, size: tuple[int, int]) -> float:
@@ -390,6 +418,13 @@ def crf_that_fits(measured: Sequence[tuple[float, float]], wanted: float) -> flo
     )
     # A picture that does not get smaller with the CRF (a black one) fits at any.
     return middle + (math.log(wanted) - height) / min(slope, -0.02)
+
+
+def coarser(crf: float | None, times: float) -> float | None:
+    """The CRF of a whole that fits, where at `crf` it takes so many times its size."""
+    if crf is None:
+        return None
+    return min(MOST_CRF, crf + CRF_OF_HALF * math.log2(max(1.0, times)))
 
 
 def next_bytes(asked: int, made: int, limit: int) -> int | None:

@@ -21,6 +21,7 @@ from avpipe.fit import (
     Sampled,
     Trial,
     choose_picture,
+    coarser,
     container_bytes,
     crf_that_fits,
     least_bytes,
@@ -221,6 +222,23 @@ def test_a_limit_that_binds_is_spent_at_full_size_where_that_looks_good() -> Non
     assert 20 < choice.crf < 24
 
 
+def test_where_full_size_looks_good_for_certain_one_trial_is_enough() -> None:
+    (free, _) = chosen(PLAIN, 2000)
+    (choice, trials) = chosen(PLAIN, free.picture_bytes * 0.8 / 1e6)
+    assert {trial.crf for trial in trials} == {20.0}
+    budget = share_out(SHOW, int(free.picture_bytes * 0.8))
+    assert choice.vmaf == pytest.approx(looks(PLAIN, choice.size, budget), abs=2)
+
+
+@given(st.floats(10, 40), st.floats(1, 8))
+def test_a_whole_that_was_too_large_fits_when_it_is_coarser(crf: float, times: float) -> None:
+    found = coarser(crf, times)
+    assert found is not None
+    assert 2 ** ((found - crf) / 6) == pytest.approx(times) or found == 51
+    assert coarser(crf, 0.5) == crf
+    assert coarser(None, times) is None
+
+
 def test_the_size_that_looks_best_is_found() -> None:
     """Against every size of the ladder, each at the CRF that spends the budget."""
     for scene, megabytes in (
@@ -235,7 +253,31 @@ def test_the_size_that_looks_best_is_found() -> None:
         assert looks(scene, choice.size, budget) >= best - 1.0
         assert choice.vmaf is not None
         assert abs(choice.vmaf - looks(scene, choice.size, budget)) < 3
-        assert len(trials) <= 10
+        assert len({(trial.size, trial.crf) for trial in trials}) <= 10
+        looked_at = [trial.size for trial in trials if trial.compared]
+        assert len(looked_at) == len(set(looked_at))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grainy(Scene):
+    """Its grain takes thirty times what its picture does, and is gone from CRF 30 on."""
+
+    def encode(self, trial: Trial, full: tuple[int, int]) -> Sampled:
+        made = Scene.encode(self, trial, full)
+        times = 1 + 30 * max(0.0, 1 - trial.crf / 30)
+        return dataclasses.replace(
+            made,
+            key_bytes=round(times * made.key_bytes),
+            other_bytes=round(times * made.other_bytes),
+        )
+
+
+def test_grain_that_falls_away_does_not_mislead() -> None:
+    scene = Grainy(bytes_a_pixel=3, sharpness=4)
+    (choice, _) = chosen(scene, 80)
+    trial = Trial(size=choice.size, crf=choice.crf, compared=False)
+    made = scene.encode(trial, (1920, 1080)).whole_bytes(SHOW.duration)
+    assert 0.5 < made / choice.picture_bytes < 2
 
 
 def looks(scene: Scene, size: tuple[int, int], budget: Budget) -> float:

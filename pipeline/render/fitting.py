@@ -10,9 +10,9 @@ from pathlib import Path
 
 from avpipe import fit
 from avpipe.codecs import graph, isolate
-from avpipe.codecs.ffmpeg import Ffmpeg, run_ffmpeg
+from avpipe.codecs.ffmpeg import Ceiling, Ffmpeg, run_ffmpeg
 from avpipe.codecs.process import machine_memory_bytes
-from avpipe.codecs.rate import PictureRate
+from avpipe.codecs.rate import KEY_FRAMES_S, PictureRate
 from avpipe.errors import DoesNotFitError, OverLimitError
 from avpipe.plan.values import Plan
 from avpipe.recipe import Action, Method, SizeFit
@@ -29,8 +29,13 @@ JOIN_BEGINS = 0.95
 """How far the making of chunks is when they are put together."""
 STOP = 1.15
 """How many times its size a pass may take before it is stopped; its full size tells what to ask."""
+AHEAD = 0.25
+"""What share of its size a pass at one quality may be ahead of its time, besides a key frame's: one
+that is further will be too large, and its whole way is not gone to see that."""
 STEP_DOWN = 0.8
 """What is asked for after a pass that was stopped, since it is not known how far it would go."""
+LEAST_SHARE = 0.01
+"""Of a pass that was stopped, so that it tells something."""
 PEAK = 4
 """How many times the average a moment may take where a quality is kept."""
 
@@ -131,30 +136,43 @@ class _AsWhole(_Work):
 
     def write(self) -> Generator[Progress, None, Method]:
         """Make the file."""
+        crf = self.size.crf
         if self.size.method is Method.CRF:
-            yield from self.keep_quality()
+            times = yield from self.keep_quality()
             if self.is_under:
                 return Method.CRF
+            crf = fit.coarser(crf, times)
         again = self.size.method is Method.CRF
-        yield from self.spend_size("correct" if again else "video")
+        yield from self.spend_size("correct" if again else "video", crf)
         return Method.TWO_PASS
 
-    def keep_quality(self) -> Iterator[Progress]:
-        """One pass at the quality that is wanted; it ends where it becomes too large."""
-        rate = PictureRate(crf=self.size.crf, peak_rate=self.peak_rate)
-        yield from self._write(rate, "video", most=1.0)
+    def keep_quality(self) -> Generator[Progress, None, float]:
+        """One pass at the quality that is wanted, which ends where it will be too large.
 
-    def spend_size(self, stage: str) -> Iterator[Progress]:
-        """Two passes; the second one is made again where it missed."""
+        Gives how many times its size it takes, or was going to.
+        """
+        rate = PictureRate(crf=self.size.crf, peak_rate=self.peak_rate)
+        whole_s = self._plan.output.duration_s
+        head = min(1.0, AHEAD + KEY_FRAMES_S / whole_s)
+        ceiling = Ceiling(most_bytes=self.size.limit_bytes, head=head, whole_s=whole_s)
+        return (yield from self._write(rate, "video", ceiling))
+
+    def spend_size(self, stage: str, crf: float | None) -> Iterator[Progress]:
+        """Two passes; the second one is made again where it missed.
+
+        The first one is made at about the quality of the second: one that is held to the rate
+        spends it otherwise, and of a page that is scrolled the second then misses it by 13 %.
+        """
         asked = self._room()
-        first = PictureRate(bit_rate=self._rate(asked), number=1, log=self._log)
+        first = PictureRate(crf=crf, number=1, log=self._log)
         arguments = graph.first_pass_arguments(self._plan.recipe, self._prepared, first)
         seconds = run_ffmpeg(self._ffmpeg, arguments, "looking at the video", stall_s=self._stall_s)
         whole_s = self._plan.output.duration_s
         yield from as_part(paced(stage, whole_s, seconds), 0.0, FIRST_SHARE)
         for number in range(MOST_TRIES):
             rate = PictureRate(bit_rate=self._rate(asked), number=2, log=self._log)
-            yield from self._write(rate, stage, begin=0.0 if number else FIRST_SHARE)
+            ceiling = Ceiling(most_bytes=int(self.size.limit_bytes * STOP))
+            yield from self._write(rate, stage, ceiling, begin=0.0 if number else FIRST_SHARE)
             stage = "correct"
             wanted = self._next(asked)
             self._keep_larger()
@@ -164,9 +182,12 @@ class _AsWhole(_Work):
         self._use_kept()
 
     def _write(
-        self, rate: PictureRate, stage: str, begin: float = 0.0, most: float = STOP
-    ) -> Iterator[Progress]:
-        """Make the file; nothing is there where it became too large."""
+        self, rate: PictureRate, stage: str, ceiling: Ceiling, begin: float = 0.0
+    ) -> Generator[Progress, None, float]:
+        """Make the file; nothing is there where it became too large.
+
+        Gives how many times its size it takes, or was going to when it was stopped.
+        """
         target = graph.source_url(str(self._made))
         arguments = graph.merge_arguments(self._plan.recipe, self._prepared, target, rate)
         seconds = run_ffmpeg(
@@ -174,13 +195,19 @@ class _AsWhole(_Work):
             arguments,
             "making the video",
             stall_s=self._stall_s,
-            most_bytes=int(self.size.limit_bytes * most),
+            ceiling=ceiling,
         )
+        done = begin
         try:
-            whole_s = self._plan.output.duration_s
-            yield from as_part(paced(stage, whole_s, seconds), begin, 1.0)
+            for update in as_part(paced(stage, self._plan.output.duration_s, seconds), begin, 1.0):
+                done = update.done
+                yield update
         except OverLimitError:
+            share = max(LEAST_SHARE, (done - begin) / (1 - begin))
+            times = _size_of(self._made) / self.size.limit_bytes / share
             self._made.unlink(missing_ok=True)
+            return max(1.0, times)
+        return _size_of(self._made) / self.size.limit_bytes
 
     def _next(self, asked: int) -> int | None:
         """What to ask for next; None where the file is as large as it should be."""
@@ -206,16 +233,19 @@ class _InChunks(_Work):
 
     def write(self) -> Generator[Progress, None, Method | None]:
         """Make the file; gives None where the chunks did not go together."""
+        crf = self.size.crf
         if self.size.method is Method.CRF:
             seconds = self._picture.keep_quality(self.size.crf, self.peak_rate)
             yield from self._told("video", seconds, 0.0, JOIN_BEGINS)
-            if self._picture.made_bytes + self._fixed <= self.size.limit_bytes:
+            whole_bytes = self._picture.made_bytes + self._fixed
+            if whole_bytes <= self.size.limit_bytes:
                 if not (yield from self._join("video")):
                     return None
                 if self.is_under:
                     return Method.CRF
+            crf = fit.coarser(crf, whole_bytes / self.size.limit_bytes)
         stage = "correct" if self.size.method is Method.CRF else "video"
-        yield from self._told(stage, self._picture.look(self.size.crf), 0.0, FIRST_SHARE)
+        yield from self._told(stage, self._picture.look(crf), 0.0, FIRST_SHARE)
         passed = self._picture.spend(self._room())
         yield from self._told(stage, passed, FIRST_SHARE, JOIN_BEGINS)
         for number in range(MOST_TRIES):
