@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from avpipe.sync.search import Peaks
+from avpipe.sync.peaks import Peaks
 
 Doubles = NDArray[np.float64]
 
