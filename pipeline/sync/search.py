@@ -21,9 +21,9 @@ Spectra = NDArray[np.complex64]
 
 _BATCH = 24
 """Blocks at once."""
-_PART_BYTES = 12_000_000
+_PART_BYTES = 6_000_000
 """Of the spectra that are multiplied at once."""
-_KEPT_BYTES = 64_000_000
+_KEPT_BYTES = 24_000_000
 """The spectra of a longer recorder are made again for each batch of blocks."""
 _STARTS_AT_ONCE = 1 << 18
 _WHOLE_S, _HALVED_S = 1200.0, 4 * 3600.0
