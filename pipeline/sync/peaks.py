@@ -58,7 +58,7 @@ class Row:
     def add(self, first: int, line: Floats, shared: Floats) -> None:
         """(starts,) correlations from start `first` on, and how many frames are shared there."""
         usable = shared >= self._needed
-        score = line / np.sqrt(np.maximum(shared, self._least))
+        score: Floats = np.asarray(line / np.sqrt(np.maximum(shared, self._least)), np.float32)
         known = score[usable]  # what is not known is no noise, it is 0
         self._usable += known.size
         self._noise.append(known[:: self._step].copy())

@@ -139,12 +139,12 @@ class Searched:
             Row(self._starts, least=self._least(), most=self._most_shared(one)) for one in known
         ]
         for first, lines in self._lines(_spectra(padded, size).transpose(1, 0, 2).conj()):
-            for row, line, one in zip(rows, lines, known, strict=True):
-                row.add(first, line, self._shared(one, first, first + line.size))
+            for told, line, one in zip(rows, lines, known, strict=True):
+                told.add(first, line, self._shared(one, first, first + line.size))
         middles = (known * np.arange(size)).sum(axis=1) / np.maximum(known.sum(axis=1), 1) + 0.5
         return [
-            (*row.peaks(), float(block * size + middle))
-            for row, block, middle in zip(rows, blocks, middles, strict=True)
+            (*told.peaks(), float(block * size + middle))
+            for told, block, middle in zip(rows, blocks, middles, strict=True)
         ]
 
     @property
