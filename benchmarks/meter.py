@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import shutil
 import sys
@@ -156,7 +157,12 @@ def _is_one(parent: int, child: int) -> bool:
     number = _KCMP.get(os.uname().machine)
     if number is None:
         return False
-    return bool(ctypes.CDLL(None).syscall(number, parent, child, _KCMP_VM, 0, 0) == 0)
+    return bool(_libc().syscall(number, parent, child, _KCMP_VM, 0, 0) == 0)
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 def _memory_bytes(pid: int) -> int:
