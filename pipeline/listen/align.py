@@ -194,6 +194,8 @@ def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, N
     if is_long:
         let_go()  # the process that probed them takes 60 MB, and is soon started anew
     for attempt in _attempts(*tracks, ears):
+        if is_long:
+            give_back_memory()  # what the attempt before was given to compare
         crew = Crew(ears.ffmpeg, ears.cores)
         with _hearings(tracks, attempt.picks, crew) as hearings:
             work = [
