@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import os
 import shutil
 import sys
@@ -18,6 +20,9 @@ SILENCE_S = 3600.0
 """How long an observed command may print nothing."""
 SAMPLE_S = 0.04
 """How often the memory is looked at; a peak that is shorter may be missed."""
+_KCMP = {"x86_64": 312, "aarch64": 272}
+"""Numbers of the system call that tells whether two processes share something."""
+_KCMP_VM = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +131,7 @@ class _Sampler:
 
 
 def _tree(root: int) -> list[int]:
-    """A process and all that descend from it; the processes of other users are told too."""
+    """A process and all that descend from it, but those that are not yet programs of their own."""
     parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -136,8 +141,28 @@ def _tree(root: int) -> list[int]:
                 parents[int(folder.name)] = int(text.rpartition(")")[2].split()[1])
     tree = [root]
     for pid in tree:
-        tree += [child for child, parent in parents.items() if parent == pid]
+        tree += [
+            child
+            for child, parent in parents.items()
+            if parent == pid and not _is_one(parent, child)
+        ]
     return tree
+
+
+def _is_one(parent: int, child: int) -> bool:
+    """Whether two processes have one memory, which each tells as all its own.
+
+    So it is between the vfork and the exec of whoever starts a program; False where it is not told.
+    """
+    number = _KCMP.get(os.uname().machine)
+    if number is None:
+        return False
+    return bool(_libc().syscall(number, parent, child, _KCMP_VM, 0, 0) == 0)
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 def _memory_bytes(pid: int) -> int:

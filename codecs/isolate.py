@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from avpipe import jsonform
 from avpipe.codecs.ffmpeg import Ffmpeg
-from avpipe.codecs.measure import Measured
 from avpipe.codecs.process import STALL_S
 from avpipe.codecs.standby import WORKER, standby
-from avpipe.codecs.stretches import FrameIndex, Stretch
 from avpipe.errors import ChildFailedError, StalledError
 from avpipe.media import MediaInfo, Problem, Severity
 from avpipe.recipe import AUDIO_BIT_RATE
 
 if TYPE_CHECKING:
+    from avpipe.codecs.measure import Measured
     from avpipe.codecs.plain_samples import PlainSound
+    from avpipe.codecs.stretches import FrameIndex, Stretch
 
 PROBE_STALL_S = 180.0
 """More than the limits in `probe`, also where other processes have the cores."""
@@ -57,6 +57,8 @@ def ready_measurer(path: str, *, decode_s: float) -> Iterator[Callable[[], Measu
 
     Gives a function that measures when called.
     """
+    from avpipe.codecs.measure import Measured  # only where a file is verified
+
     with standby(WORKER) as worker:
 
         def measure() -> Measured:
@@ -85,6 +87,8 @@ def draw_picture(source: str, target: str) -> None:
 
 def index_frames(path: str, stream: int, rate: Fraction, start: Fraction) -> FrameIndex:
     """Where the frames of an H.264 stream are. Raises ChildFailedError or StalledError."""
+    from avpipe.codecs.stretches import FrameIndex  # only where a picture is drawn over
+
     numbers = (str(stream), str(rate), str(start))
     stall_s = patience_s(os.path.getsize(path))  # noqa: PTH202
     (form,) = _results("frames", path, *numbers, doing="reading the video", stall_s=stall_s)

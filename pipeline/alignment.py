@@ -35,7 +35,7 @@ def align_paths(
     ffmpeg = find(settings.ffmpeg)
     paths = [os.path.abspath(path) for path in (video, audio)]  # noqa: PTH100
     # NumPy takes as long to import as two files to probe, and the one is done in a child.
-    (picture, sound) = isolate.probe_files(paths, meanwhile=_import_engine)
+    (picture, sound) = isolate.probe_files(paths, meanwhile=_import_listening)
     require_pair(picture, sound)
     from avpipe.listen.align import listen
 
@@ -59,5 +59,5 @@ def require_pair(video: MediaInfo, audio: MediaInfo) -> None:
         )
 
 
-def _import_engine() -> None:
+def _import_listening() -> None:
     import avpipe.listen.align  # noqa: F401

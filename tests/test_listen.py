@@ -29,7 +29,7 @@ from avpipe.codecs.listening import (
     recorder_track,
 )
 from avpipe.errors import UnreadableError
-from avpipe.listen import align
+from avpipe.listen import align, hearing
 from avpipe.listen.align import align_files
 from avpipe.listen.crew import Crew
 from avpipe.listen.hints import first_guess
@@ -237,6 +237,15 @@ def test_of_a_long_camera_parts_are_enough(
     monkeypatch.setattr(align, "_SAMPLED", (2, 5))
     audio = recorder_file(tmp_path / "a.wav", OFFSETS[1])
     lined_up(align_paths(camera, audio), float(OFFSETS[1]))
+
+
+def test_what_cannot_be_sought_is_listened_to_in_parts(
+    tmp_path: Path, camera: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an MP3 that counts as long each part's features are finished while the next is decoded."""
+    monkeypatch.setattr(hearing, "_PART_S", 4)
+    audio = recorder_file(tmp_path / "a.mp3", OFFSETS[0], rate=44_100, channels=2)
+    lined_up(align_paths(camera, audio), float(OFFSETS[0]))
 
 
 def test_what_one_channel_hears_is_enough(tmp_path: Path, camera: Path) -> None:

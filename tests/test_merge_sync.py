@@ -27,6 +27,7 @@ from avpipe.plan.values import Plan
 from avpipe.projects import Projects
 from avpipe.recipe import RECORDER
 from avpipe.settings import Settings
+from avpipe.timeline import TrackKind
 from avpipe.updates import Done, Note, result_of
 from avpipe.workflow import carry_out
 
@@ -137,14 +138,40 @@ def test_a_recording_with_drift_is_put_in_place(tmp_path: Path, world: World, ff
 def test_an_output_out_of_place_is_rejected(tmp_path: Path, world: World) -> None:
     audio = world.record(tmp_path / "a.wav", (-3.0, 43.0))
     made = merge(tmp_path, world.video, audio, sync=Sync.REQUIRE)
+    assert_rejected(made, RECORDER, tmp_path)
+
+
+@pytest.mark.parametrize("mode", [AudioMode.REPLACE, AudioMode.ADD])
+def test_one_of_several_recordings_out_of_place_is_rejected(
+    tmp_path: Path, world: World, mode: AudioMode
+) -> None:
+    """One after the other or as tracks of their own: each is looked at where it is heard alone."""
+    first = world.record(tmp_path / "first.wav", (-3.0, 21.0))
+    second = world.record(tmp_path / "second.wav", (19.0, 43.0))
+    more = (str(second),)
+    made = merge(tmp_path, world.video, first, more_audio=more, sync=Sync.REQUIRE, audio_mode=mode)
+    assert_rejected(made, RECORDER + 1, tmp_path)
+
+
+def assert_rejected(made: Merged, source: int, folder: Path) -> None:
+    """Make the same again, but for a recording that is 5 ms early: that is no output."""
     timeline = made.plan.timeline
-    (shown, heard) = timeline.tracks
-    late = Fraction(5, 1000)
-    (part,) = heard.segments
-    moved = replace(part, source_in=part.source_in - late, source_out=part.source_out - late)
-    timeline = replace(timeline, tracks=(shown, replace(heard, segments=(moved,))))
+    early = Fraction(5, 1000)
+    tracks = tuple(
+        replace(
+            track,
+            segments=tuple(
+                replace(part, source_in=part.source_in + early, source_out=part.source_out + early)
+                if part.source == source and track.kind is TrackKind.AUDIO
+                else part
+                for part in track.segments
+            ),
+        )
+        for track in timeline.tracks
+    )
+    timeline = replace(timeline, tracks=tracks)
     made.path.unlink()
-    settings = Settings(state_dir=tmp_path / "state")
+    settings = Settings(state_dir=folder / "state")
     with pytest.raises(VerificationError, match=r"sync_residual_ms is (4\.9|5\.0)"):
         list(carry_out(replace(made.plan, timeline=timeline), settings, overwrite=False))
     assert not made.path.exists()
@@ -299,6 +326,7 @@ def test_several_recordings_are_each_put_in_place(
     assert_ends(merged)
     (tracks, heard) = (1, (0, 0)) if mode is AudioMode.REPLACE else (3, (2, 1))
     assert merged.plan.recipe.audio_tracks == tracks
+    assert (residual_ms(merged) or 1.0) < 0.1
     for track, times in zip(heard, ((2.0, 18.0), (24.0, 38.0)), strict=True):
         for at in times:
             assert abs(late_s(merged, world, at, track)) < LATE_S

@@ -341,6 +341,30 @@ def known_only(features: Features, starts_s: list[int], length_s: int) -> Featur
     return replace(features, codes=codes, known=known)
 
 
+@pytest.mark.parametrize("is_camera", [True, False], ids=["camera", "recorder"])
+def test_a_clip_is_found_in_hours(is_camera: bool) -> None:
+    """Noise whose level changes every 40 ms: four frames together, or a part of them, miss it."""
+    rng = np.random.default_rng(11)
+    (hours, begin_s, clip_s) = (5, 11_111.1, 20.0)
+    level = np.repeat(np.exp(rng.standard_normal(800)), round(0.04 * FINE_RATE))
+    sound = (0.1 * level * rng.standard_normal(level.size)).astype(np.float32)
+    there = extract(halved(heard(sound, 1)))
+    around = random_features(4, hours * 3600)
+    first = round(begin_s * FEATURE_RATE)
+    around.codes[first : first + there.codes.shape[0]] = there.codes
+    clip = heard(sound, 2, snr_db=0.0)[6 * FINE_RATE : round((6 + clip_s) * FINE_RATE)]
+
+    def read(_: int, start_s: float, duration_s: float) -> Samples:
+        return source(sound, features=there).read(0, start_s - begin_s, duration_s)
+
+    (short, long) = (source(clip), Source(channels=(around,), read=read))
+    found = align(short, long) if is_camera else align(long, short)
+    assert found.verdict is Verdict.MATCHED
+    middle_s = begin_s + 6 + clip_s / 2
+    (theirs_s, ours_s) = (middle_s, clip_s / 2) if is_camera else (clip_s / 2, middle_s)
+    assert abs(place(found, theirs_s) - ours_s) < 0.05e-3
+
+
 def test_a_recorder_of_which_little_is_known_is_searched() -> None:
     """Eight minutes of an hour: what was not decoded is neither noise nor a place."""
     recorder = random_features(2, 3600)

@@ -6,7 +6,6 @@ import sys
 
 import click
 
-from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json
 from avpipe.cli.session import (
     NOT_UNDERSTOOD,
@@ -16,6 +15,7 @@ from avpipe.cli.session import (
     print_answer,
     session_options,
 )
+from avpipe.cli.switches import json_option
 
 
 @click.command("ask")

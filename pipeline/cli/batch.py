@@ -17,13 +17,13 @@ from avpipe.batch.survey import require_possible
 from avpipe.batch.values import DEFAULT_TEMPLATE, Row, Summary, Wanted
 from avpipe.cli.batch_screen import Lines, PlanScreen, Screen
 from avpipe.cli.options import (
-    json_option,
     merge_options,
     option_names,
     parsed_options,
     request_of,
 )
 from avpipe.cli.output import settings, tell
+from avpipe.cli.switches import json_option
 from avpipe.errors import RequestError
 from avpipe.pairing.values import PairBy
 from avpipe.plan.request import Request

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avpipe import __version__
-from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, printable, settings, shown_path, tell
+from avpipe.cli.switches import json_option
 from avpipe.errors import RenderError, RequestError
 from avpipe.files import require_files, require_target
 from avpipe.recipe import Quality

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import click
 
 from avpipe.cli import signals
-from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, settings, tell, tell_error
 from avpipe.cli.session import (
     Session,
@@ -28,6 +27,7 @@ from avpipe.cli.session import (
     print_answer,
     session_options,
 )
+from avpipe.cli.switches import json_option
 
 if TYPE_CHECKING:
     from avpipe.conversation.values import Answer, Question

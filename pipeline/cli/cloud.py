@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from avpipe import jsonform
-from avpipe.cli.options import json_option
 from avpipe.cli.output import (
     print_json,
     printable,
@@ -24,6 +23,7 @@ from avpipe.cli.output import (
     tell,
     tell_error,
 )
+from avpipe.cli.switches import json_option
 from avpipe.errors import AvpipeError
 from avpipe.updates import Note, Started, Update
 

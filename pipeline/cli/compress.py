@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from avpipe.cli.merge import show_updates
-from avpipe.cli.options import QUALITY, RESOLUTION, Size, json_option
+from avpipe.cli.options import QUALITY, RESOLUTION, Size
 from avpipe.cli.output import settings
 from avpipe.cli.plan import show_plan
+from avpipe.cli.switches import json_option
 from avpipe.files import require_files, require_output
 from avpipe.plan.request import Request, resolution_bound
 from avpipe.recipe import Quality

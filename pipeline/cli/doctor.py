@@ -7,8 +7,8 @@ import sys
 import click
 
 from avpipe import jsonform
-from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, settings, tell
+from avpipe.cli.switches import json_option
 from avpipe.diagnosis import diagnose
 
 

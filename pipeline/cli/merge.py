@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from avpipe import jsonform
-from avpipe.cli.options import json_option, merge_options, request_of
+from avpipe.cli.options import merge_options, request_of
 from avpipe.cli.output import settings
 from avpipe.cli.show import Lines, Presenter
+from avpipe.cli.switches import json_option
 from avpipe.errors import RequestError
 from avpipe.files import probed, require_files, require_output
 from avpipe.plan.request import Request

@@ -68,14 +68,6 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5
         return size_bytes
 
 
-def json_option(function: Function) -> Function:
-    """`--json` and `--debug`, which every command has."""
-    decorated = click.option("--debug", is_flag=True, help="Show tracebacks.")(function)
-    return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")(
-        decorated
-    )
-
-
 def merge_options(function: Function) -> Function:
     """The options that say what a merge should be."""
     for option in reversed(_OPTIONS):

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from avpipe import jsonform
-from avpipe.cli.options import json_option, merge_options, request_of
+from avpipe.cli.options import merge_options, request_of
 from avpipe.cli.output import (
     print_json,
     printable,
@@ -19,6 +19,7 @@ from avpipe.cli.output import (
     shown_time,
 )
 from avpipe.cli.session import plan_session
+from avpipe.cli.switches import json_option
 from avpipe.files import require_files, require_target
 from avpipe.media import Alignment, AlignmentMethod
 from avpipe.plan.edit import EditPlan

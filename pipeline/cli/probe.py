@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import click
 
 from avpipe import jsonform
-from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, printable, shown_path, shown_size, shown_time, tell
+from avpipe.cli.switches import json_option
 from avpipe.codecs.isolate import probe_files
 from avpipe.errors import InputMissingError
 from avpipe.files import require_files

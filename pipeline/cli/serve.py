@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, printable, settings, tell
+from avpipe.cli.switches import json_option
 from avpipe.errors import RequestError, ToolMissingError
 from avpipe.settings import parse_size
 

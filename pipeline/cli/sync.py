@@ -12,8 +12,8 @@ import click
 
 from avpipe import jsonform
 from avpipe.alignment import align_paths
-from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, settings, shown_time
+from avpipe.cli.switches import json_option
 from avpipe.files import require_files, require_target
 from avpipe.media import Alignment, Piece, Verdict
 from avpipe.settings import Settings

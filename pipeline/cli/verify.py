@@ -7,8 +7,8 @@ import sys
 import click
 
 from avpipe import jsonform
-from avpipe.cli.options import json_option
 from avpipe.cli.output import print_json, shown_path
+from avpipe.cli.switches import json_option
 from avpipe.workflow import verify_file
 
 

@@ -17,8 +17,9 @@ from avpipe.batch.values import Summary, Surveyed
 from avpipe.batch.watch import Trouble, Waiting, watch_folder
 from avpipe.cli.batch import batch_options, wanted_of
 from avpipe.cli.batch_screen import Lines, Screen
-from avpipe.cli.options import json_option, merge_options
+from avpipe.cli.options import merge_options
 from avpipe.cli.output import settings, tell
+from avpipe.cli.switches import json_option
 from avpipe.errors import StoppedError
 
 

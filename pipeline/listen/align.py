@@ -8,17 +8,22 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.listening import MIX, Stretch, Track, camera_track, recorder_track
+from avpipe.codecs.process import give_back_memory
+from avpipe.codecs.standby import let_go
 from avpipe.listen.crew import Crew
 from avpipe.listen.hearing import Hearing, Wave, around, samples_of, whole
 from avpipe.listen.hints import Hint, first_guess
 from avpipe.listen.store import Store
 from avpipe.media import Alignment, AlignmentMethod, Doubt, MediaInfo, Verdict
 from avpipe.recipe import MOST_CHANNELS
-from avpipe.sync.engine import Found, Residual, align
 from avpipe.updates import Progress, result_of
+
+if TYPE_CHECKING:
+    from avpipe.sync.engine import Found, Residual
 
 STAGE = "listen"
 LONG_S = 1200.0
@@ -185,7 +190,12 @@ def _picks(track: Track) -> tuple[int, ...]:
 def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, None, Heard]:
     """Listen to as much as it takes to be sure."""
     heard: Heard | None = None
+    is_long = any((track.duration_s or 0.0) > LONG_S for track in tracks)
+    if is_long:
+        let_go()  # the process that probed them takes 60 MB, and is soon started anew
     for attempt in _attempts(*tracks, ears):
+        if is_long:
+            give_back_memory()  # what the attempt before was given to compare
         crew = Crew(ears.ffmpeg, ears.cores)
         with _hearings(tracks, attempt.picks, crew) as hearings:
             work = [
@@ -193,8 +203,12 @@ def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, N
                 for hearing, stretches in zip(hearings, attempt.stretches, strict=True)
                 for future in hearing.start(stretches)
             ]
+            import avpipe.sync.engine  # noqa: F401 (80 ms, in which the decoders start)
+
             yield from _followed(work, crew, tracks, attempt)
             (camera, recorder) = hearings
+            if is_long:
+                give_back_memory()  # what the decoders' threads were given and need no more
             if not (camera.is_short or recorder.is_short):
                 heard = _compared(hearings, ears)
         if heard is None:
@@ -208,6 +222,8 @@ def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, N
 
 def _compared(hearings: tuple[Hearing, Hearing], ears: Ears) -> Heard:
     """What the engine says of what was heard."""
+    from avpipe.sync.engine import align
+
     (camera, recorder) = hearings
     found = align(camera.source(), recorder.source())
     lead_s = camera.track.lead_s

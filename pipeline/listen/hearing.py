@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,17 @@ from avpipe.codecs.listening import LISTEN_RATE, WHOLE, Raw, Stretch, Track, flo
 from avpipe.listen.crew import Crew
 from avpipe.listen.halving import Halver
 from avpipe.listen.store import Store
-from avpipe.sync.engine import Source
-from avpipe.sync.features import BANDS, FEATURE_RATE, Features, FeatureStream
+from avpipe.sync.features import BANDS, FEATURE_RATE, PCM_RATE, Features, FeatureStream
+
+if TYPE_CHECKING:
+    from avpipe.sync.engine import Source
 
 Samples = NDArray[np.float32]
 
 _AT_ONCE_S = 900
 """How much one decoder is given of a track that can be sought."""
+_PART_S = 2 * _AT_ONCE_S
+"""Of features: until a part is finished it takes twice as much."""
 _SAME = 0.9
 """The correlation of features from which two channels are one."""
 _AHEAD, _FAR_S = 8, 600.0
@@ -91,18 +96,13 @@ class Hearing:
         return self.duration_s if stretch.end_s is None else stretch.end_s
 
     def _send(self, stretch: Stretch) -> Future[int]:
-        (halver, stream) = (Halver(), FeatureStream())
+        parts = _Parts(stretch.begin_s, self._parts)
 
         def take(first: int, block: Raw) -> None:
             self._keep(first, block)
-            stream.push(halver.push(floats(block[0])))
+            parts.push(floats(block[0]))
 
-        def then() -> None:
-            nonlocal stream
-            self._parts[stretch.begin_s] = stream.finish()
-            stream = FeatureStream()  # of a day the old one would hold 140 MB
-
-        return self._crew.send(self.track, self._picks, stretch, take, then)
+        return self._crew.send(self.track, self._picks, stretch, take, parts.finish)
 
     @property
     def duration_s(self) -> float:
@@ -126,6 +126,8 @@ class Hearing:
 
     def source(self) -> Source:
         """What the alignment engine takes, once all that was started is done."""
+        from avpipe.sync.engine import Source  # while decoding begins there is time to import it
+
         first = self._joined(self._parts)
         self._rows = kept = [0]
         self._heard_s = first.duration_s
@@ -147,16 +149,15 @@ class Hearing:
 
     def _parts_of(self, row: int) -> dict[int, Features]:
         """As `_parts`, of another pick, from the samples that were kept."""
-        parts = {}
+        found: dict[int, Features] = {}
         for stretch, future in self._started:
-            (halver, stream) = (Halver(), FeatureStream())
+            parts = _Parts(stretch.begin_s, found)
             end = stretch.begin_s * LISTEN_RATE + future.result()
             for first in range(stretch.begin_s * LISTEN_RATE, end, _BLOCK):
                 length_s = min(_BLOCK, end - first) / LISTEN_RATE
-                samples = self._store.read(row, first / LISTEN_RATE, length_s)
-                stream.push(halver.push(samples))
-            parts[stretch.begin_s] = stream.finish()
-        return parts
+                parts.push(self._store.read(row, first / LISTEN_RATE, length_s))
+            parts.finish()
+        return found
 
     def wave(self, channel: int) -> Wave:
         """The outline of a channel of the `source` that was given last."""
@@ -194,6 +195,32 @@ class Hearing:
     def _keep(self, first: int, block: Raw) -> None:
         for row, samples in enumerate(block):
             self._store.write(row, first, samples)
+
+
+class _Parts:
+    """Takes a stretch block by block; puts its features, in parts, where they are wanted."""
+
+    def __init__(self, begin_s: int, found: dict[int, Features]) -> None:
+        self._begin_s = begin_s
+        self._found = found
+        """By the second that each part begins at."""
+        self._halver = Halver()
+        self._stream = FeatureStream()
+
+    def push(self, block: Samples) -> None:
+        """Add (n,) samples at LISTEN_RATE."""
+        samples = self._halver.push(block)
+        while samples.size > (room := _PART_S * PCM_RATE - self._stream.samples):
+            self._stream.push(samples[:room])
+            self.finish()
+            samples = samples[room:]
+        self._stream.push(samples)
+
+    def finish(self) -> None:
+        """Put what there is where it is wanted; what follows is another part."""
+        self._found[self._begin_s] = self._stream.finish()
+        self._stream = FeatureStream()
+        self._begin_s += _PART_S
 
 
 def whole(track: Track) -> tuple[Stretch, ...]:

@@ -106,7 +106,8 @@ def _at_once(updates: Iterator[Progress]) -> Generator[Progress, None, Fitted]:
 
 def _sync_checks(plan: Plan, made: Path, ffmpeg: Ffmpeg, cores: int) -> tuple[Check, ...]:
     """Whether the sound is where its content put it, in the output as it is."""
-    if plan.alignment.method is not AlignmentMethod.CONTENT:
+    alignments = (plan.alignment, *plan.more_alignments)
+    if all(one.method is not AlignmentMethod.CONTENT for one in alignments):
         return ()
     from avpipe.render.residual import residual_s  # NumPy, and only where it was used already
 

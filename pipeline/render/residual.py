@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -20,6 +20,10 @@ from avpipe.recipe import AUDIO_RATE, CAMERA, RECORDER, Action
 from avpipe.sync.fine import refine
 from avpipe.sync.stack import stack_lines
 from avpipe.sync.windows import Map, cross_spectra, read_pairs
+from avpipe.timeline import Timeline
+
+Span = tuple[Fraction, Fraction]
+"""Begin and end on the time line of the output."""
 
 GROUPS, GROUP_S = 12, 4
 """How many stretches of how many seconds are heard of a long recording."""
@@ -33,46 +37,93 @@ NEAR_S = 120.0
 """Of a camera that cannot be sought, only so much is decoded for this."""
 
 
-def residual_s(plan: Plan, made: str, ffmpeg: Ffmpeg, *, cores: int) -> float | None:
-    """How far the first recording is from its place in the file `made`, at worst, in seconds.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Look:
+    """What is looked at for one recording."""
 
-    That place is where the camera hears the same, but for what the plan has moved on purpose. None
-    where it cannot be told: the place was not sure, the two are too unlike, or heard together.
-    Raises ChildFailedError or StalledError.
+    source: int
+    track: int
+    """Which of the output's audio tracks."""
+    times: tuple[float, ...]
+    """The middles of windows of the output."""
+
+
+def residual_s(plan: Plan, made: str, ffmpeg: Ffmpeg, *, cores: int) -> float | None:
+    """How far the recordings are from their places in the file `made`, at worst, in seconds.
+
+    Such a place is where the camera hears the same, but for what the plan has moved on purpose.
+    Those count of which it can be told, and None stands for none: the place was not sure, the two
+    are too unlike, or heard together. Raises ChildFailedError or StalledError.
     """
-    times = _times(plan)
-    if not times or plan.moved_s is None:
+    looks = _looks(plan)
+    if not looks or plan.moved_s is None:
         return None
     shown = plan.timeline.video
     late_s = plan.moved_s - float(shown.source_in - shown.start)
     tracks = (
         camera_track(plan.inputs.video, plan.inputs.video.audio[0]),
-        recorder_track(_output_info(plan, made)),
+        *(recorder_track(_output_info(plan, made, look)) for look in looks),
     )
     with ExitStack() as opened:
         stores = [
             opened.enter_context(Store(1, track.sample_type, track.duration_s)) for track in tracks
         ]
         crew = opened.enter_context(Crew(ffmpeg, cores))
-        (camera, output) = (
+        (camera, *outputs) = (
             Hearing(track, (MIX,), crew, store) for track, store in zip(tracks, stores, strict=True)
         )
-        return _compared(camera, output, [time - late_s for time in times], late_s)
+        found = [
+            _compared(camera, output, [time - late_s for time in look.times], late_s)
+            for look, output in zip(looks, outputs, strict=True)
+        ]
+    return max((one for one in found if one is not None), default=None)
 
 
-def _times(plan: Plan) -> list[float]:
-    """The middles of windows of the output in which the first recording is heard alone."""
-    alignment = plan.alignment
-    found = alignment.method is AlignmentMethod.CONTENT and alignment.verdict is Verdict.MATCHED
-    if not found or len(plan.inputs.recorders) > 1 or _is_mixed_with_camera(plan):
+def _looks(plan: Plan) -> list[_Look]:
+    """Where each recording with a sure place is looked at."""
+    if _is_mixed_with_camera(plan):
         return []
-    shown = plan.timeline.video
-    parts = [part for part in plan.timeline.audio if part.source == RECORDER]
-    return [
-        time
-        for part in parts
-        for time in _spread(max(part.start, shown.start), min(part.end, shown.end), len(parts))
+    looks = []
+    for source, alignment in enumerate((plan.alignment, *plan.more_alignments), RECORDER):
+        if alignment.method is AlignmentMethod.CONTENT and alignment.verdict is Verdict.MATCHED:
+            times = tuple(_times(plan.timeline, source))
+            if times:
+                looks.append(_Look(source=source, track=_track(plan.timeline, source), times=times))
+    return looks
+
+
+def _times(timeline: Timeline, source: int) -> list[float]:
+    """The middles of windows of the output in which a recording is heard, best without others."""
+    shown = timeline.video
+    spans = [
+        (max(part.start, shown.start), min(part.end, shown.end))
+        for part in timeline.audio
+        if part.source == source
     ]
+    others = [
+        (part.start, part.end)
+        for part in timeline.audio
+        if timeline.mix and part.source not in (source, CAMERA)
+    ]
+    alone = list(_without(spans, others))
+    return _windows(alone) or _windows(spans)
+
+
+def _without(spans: Sequence[Span], others: Sequence[Span]) -> Iterator[Span]:
+    """What no other span covers of some."""
+    for begin, end in spans:
+        at = begin
+        for first, last in sorted(others):
+            if at < min(first, end):
+                yield at, min(first, end)
+            at = max(at, last)
+        if at < end:
+            yield at, end
+
+
+def _windows(spans: Sequence[Span]) -> list[float]:
+    """The middles of windows in some stretches of the output."""
+    return [time for begin, end in spans for time in _spread(begin, end, len(spans))]
 
 
 def _is_mixed_with_camera(plan: Plan) -> bool:
@@ -122,11 +173,11 @@ def _compared(
     return float(np.abs(off).max())
 
 
-def _output_info(plan: Plan, made: str) -> MediaInfo:
-    """What is known of the output without probing it: its track with the first recording."""
+def _output_info(plan: Plan, made: str, look: _Look) -> MediaInfo:
+    """What is known of the output without probing it: its track with a recording."""
     timeline = plan.timeline
     stream = AudioStream(
-        index=1 + _track_number(plan),
+        index=1 + look.track,
         codec="aac",
         profile="LC",
         sample_rate=AUDIO_RATE,
@@ -140,7 +191,7 @@ def _output_info(plan: Plan, made: str) -> MediaInfo:
         gaps=False,
     )
     if plan.audio is Action.COPY:
-        own = plan.inputs.audio.audio[0]
+        own = plan.recipe.source(look.source).audio[0]
         stream = replace(
             stream, sample_rate=own.sample_rate, channels=own.channels, layout=own.layout
         )
@@ -154,9 +205,9 @@ def _output_info(plan: Plan, made: str) -> MediaInfo:
     )
 
 
-def _track_number(plan: Plan) -> int:
-    """Which of the output's audio tracks holds the first recording."""
-    if plan.timeline.mix:
+def _track(timeline: Timeline, source: int) -> int:
+    """Which of the output's audio tracks holds a recording."""
+    if timeline.mix:
         return 0
-    tracks = plan.timeline.audio_tracks
-    return next(n for n, track in enumerate(tracks) if track.segments[0].source == RECORDER)
+    tracks = timeline.audio_tracks
+    return next(n for n, track in enumerate(tracks) if track.segments[0].source == source)

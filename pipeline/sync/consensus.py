@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from avpipe.sync.search import Peaks
+from avpipe.sync.peaks import Peaks
 
 Doubles = NDArray[np.float64]
 
@@ -39,6 +39,14 @@ class Line:
     def at(self, time_s: float) -> float:
         """Give the lag at a time of the camera."""
         return self.lag_s + self.slope * time_s
+
+    def turned(self, rate: float) -> Line:
+        """The same line where the recorder's blocks were laid along the camera's sound.
+
+        `rate` is how many seconds of the recorder are supposed to be one of the camera.
+        """
+        scale = 1 + self.slope
+        return replace(self, lag_s=-self.lag_s / (rate * scale), slope=1 / scale - 1)
 
 
 def find_lines(peaks: Peaks, count: int = 4, limit: float = MAX_SLOPE) -> tuple[Line, ...]:

@@ -76,6 +76,11 @@ class FeatureStream:
     _samples: int = 0
     _active: int = 0
 
+    @property
+    def samples(self) -> int:
+        """How many it was fed, or their place from the start."""
+        return self._samples
+
     def seek(self, start_s: float) -> None:
         """Go on at another time: the next block begins there. Stretches must not overlap."""
         first = round(start_s * PCM_RATE)
@@ -128,7 +133,7 @@ class FeatureStream:
 
 
 def _put_together(parts: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """All parts in one, which is left in their place: of a day each copy is 140 MB."""
+    """All parts in one, which is left in their place."""
     whole = np.empty((sum(part.shape[0] for part in parts), BANDS), np.uint8)
     end = whole.shape[0]
     while parts:

@@ -42,6 +42,7 @@ _BROKEN_REACH_S = 3.0
 _FEW_BLOCKS, _MOST_BLOCKS = 16, 400
 _OTHER_BLOCKS = 32
 """At a rate that is no clock's: of hours all blocks at all rates would take minutes."""
+_CLIP_S = 120.0
 _CLEAR_SCORE, _CLEAR_LEAD = 60.0, 0.3
 
 
@@ -176,19 +177,31 @@ def _repeats(take: Take, places: Sequence[Place]) -> list[Place]:
 
 def _coarse_lines(take: Take, rate: float, most: int) -> Sequence[Line]:
     """Give the best coarse lines at a rate: from a few blocks where these are clear, else all."""
-    pool = pool_for(take.ours, take.theirs)
-    block_s = block_seconds(take.ours, take.theirs)
-    searched = Searched(take.theirs, block_s=block_s, pool=pool, rate=rate)
-    blocks = searched.blocks_of(take.ours)
+    (ours, theirs) = (take.ours, take.theirs)
+    pool = _pool(take, rate)
+    block_s = block_seconds(ours, theirs)
+    searched = Searched(theirs, block_s=block_s, pool=pool, rate=rate)
+    (blocks, others) = (searched.blocks_of(ours), searched.blocks_of(theirs))
+    most = most if rate == 1.0 else min(most, _OTHER_BLOCKS)
+    if blocks.size > most and blocks.size > 2 * others.size:  # a clip lies between most of them
+        searched = Searched(ours, block_s=block_s, pool=pool, rate=1 / rate)
+        lines = find_lines(searched.find(theirs, spread(others, most)), _LINES)
+        return [line.turned(rate) for line in lines]
     if blocks.size > 1.5 * _FEW_BLOCKS:
-        lines = find_lines(searched.find(take.ours, spread(blocks, _FEW_BLOCKS)), _LINES)
+        lines = find_lines(searched.find(ours, spread(blocks, _FEW_BLOCKS)), _LINES)
         next_best = lines[1].score if len(lines) > 1 else 0.0
         if lines and lines[0].score > max(_CLEAR_SCORE, next_best / _CLEAR_LEAD):
             return lines
     if blocks.size == 0:
         return ()
-    most = most if rate == 1.0 else min(most, _OTHER_BLOCKS)
-    return find_lines(searched.find(take.ours, spread(blocks, most)), _LINES)
+    return find_lines(searched.find(ours, spread(blocks, most)), _LINES)
+
+
+def _pool(take: Take, rate: float) -> int:
+    """Frames to average: none where one is a clip, which is little work along any length."""
+    if rate == 1.0 and min(take.ours.duration_s, take.theirs.duration_s) < _CLIP_S:
+        return 1
+    return pool_for(take.ours, take.theirs)
 
 
 def _looked_at(take: Take, lines: Sequence[Line], rate: float) -> list[Place]:

@@ -133,8 +133,8 @@ def close_contest(take: Take, best: Fine, ends: tuple[float, float]) -> tuple[Co
     used = cross.loudness > 0
     if not used.any():
         return Contest(share=1.0, margin=0.0), 1.0
-    reach, middle = round(REACH_S * FINE_RATE), cross.size // 2
-    level = correlations(cross)[used, middle - reach : middle + reach + 1].astype(np.float64)
+    reach = round(REACH_S * FINE_RATE)
+    level = correlations(cross, reach)[used].astype(np.float64)
     level /= level.std(axis=1, keepdims=True) + 1e-12
     level *= -1 if best.inverted else 1
     total = level.sum(axis=0)

@@ -7,43 +7,28 @@ every pair of blocks, summed over the bands, is one small matrix product for eac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.sync.features import FEATURE_RATE, Features
-from avpipe.sync.middle import median
+from avpipe.sync.peaks import PEAKS, Peaks, Row
 
 Floats = NDArray[np.float32]
 Spectra = NDArray[np.complex64]
 
-PEAKS = 6
-"""Kept of each block."""
 _BATCH = 24
-_BATCH_FRAMES = 12_000_000
-"""Blocks at once, times frames of the recorder: what that takes does not grow with its length."""
-_PART_BYTES = 12_000_000
+"""Blocks at once."""
+_PART_BYTES = 6_000_000
 """Of the spectra that are multiplied at once."""
-_KEPT_BYTES = 64_000_000
+_KEPT_BYTES = 24_000_000
 """The spectra of a longer recorder are made again for each batch of blocks."""
+_STARTS_AT_ONCE = 1 << 18
 _WHOLE_S, _HALVED_S = 1200.0, 4 * 3600.0
 _LEAST_OVERLAP_S = 2.0
 _LEAST_KNOWN = 0.3
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Peaks:
-    """The lags at which each block of the camera fits best; lag = recorder time - camera time."""
-
-    time_s: NDArray[np.float64]
-    """(blocks,) middle of what the block has, on the camera's time line."""
-    lag_s: NDArray[np.float64]
-    """(blocks, PEAKS), best first."""
-    z: NDArray[np.float64]
-    """(blocks, PEAKS) height over the block's robust deviation; 0 where there is none."""
-    block_s: float
 
 
 def block_seconds(camera: Features, recorder: Features, most_s: float = 60.0) -> float:
@@ -113,9 +98,8 @@ class Searched:
         if blocks is None:
             blocks = self.blocks_of(camera)
         size, rows = self._size, []
-        batch = min(_BATCH, max(_BATCH_FRAMES // max(self._frames.length, 1), 2))
-        for begin in range(0, blocks.size, batch):
-            rows += list(self._correlated(camera, blocks[begin : begin + batch]))
+        for begin in range(0, blocks.size, _BATCH):
+            rows += self._correlated(camera, blocks[begin : begin + _BATCH])
         shape = (blocks.size, PEAKS)
         starts = np.array([row[0] for row in rows], np.float64).reshape(shape) - size
         lags = starts - blocks[:, None] * size
@@ -139,7 +123,7 @@ class Searched:
 
     def _correlated(
         self, camera: Features, blocks: NDArray[np.intp]
-    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
+    ) -> list[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
         """For each block give its peaks' starts and heights, and its middle, in frames."""
         size, frames = self._size, self._size * self._pool
         padded = np.zeros((blocks.size * size, camera.codes.shape[1]), np.float32)
@@ -151,47 +135,64 @@ class Searched:
             if camera.known is not None:
                 mask = camera.known[block * frames : (block + 1) * frames]
                 known[row, : part.shape[0]] = mask[:: self._pool][: part.shape[0]]
-        lines = self._lines(_spectra(padded, size).transpose(1, 0, 2).conj())
-        for row, block in enumerate(blocks):
-            shared = self._shared(known[row])
-            middle = float((known[row] * np.arange(size)).sum() / max(known[row].sum(), 1)) + 0.5
-            peaks = _block_peaks(lines[row], shared, self._least())
-            yield *peaks, float(block * size + middle)
+        rows = [
+            Row(self._starts, least=self._least(), most=self._most_shared(one)) for one in known
+        ]
+        for first, lines in self._lines(_spectra(padded, size).transpose(1, 0, 2).conj()):
+            for told, line, one in zip(rows, lines, known, strict=True):
+                told.add(first, line, self._shared(one, first, first + line.size))
+        middles = (known * np.arange(size)).sum(axis=1) / np.maximum(known.sum(axis=1), 1) + 0.5
+        return [
+            (*told.peaks(), float(block * size + middle))
+            for told, block, middle in zip(rows, blocks, middles, strict=True)
+        ]
 
-    def _lines(self, spectra: Spectra) -> Floats:
-        """(camera's blocks, starts) their correlations with all of the recorder, from -size on."""
+    @property
+    def _starts(self) -> int:
+        """At how many places a block is laid, from a whole block before the first frame on."""
+        return (self._blocks + 1) * self._size
+
+    def _lines(self, spectra: Spectra) -> Iterator[tuple[int, Floats]]:
+        """Give (first, (camera's blocks, starts)) correlations of some starts after others."""
         size, first = self._size, 0
-        lines = np.zeros((spectra.shape[1], (self._blocks + 1) * size), np.float32)
+        tail = np.zeros((spectra.shape[1], size), np.float32)
         for part in self._parts() if self._kept is None else self._kept:
+            count = part.shape[0]
             product = np.matmul(spectra, part.transpose(1, 2, 0))
             each = np.fft.irfft(np.ascontiguousarray(product.transpose(1, 2, 0)), 2 * size)
-            count = part.shape[0]
-            place = lines[:, first * size : (first + count + 1) * size]
-            place[:, size:] += each[:, :, :size].reshape(-1, count * size)
-            place[:, :-size] += each[:, :, size:].reshape(-1, count * size)
-            first += count
-        return lines
+            lines = np.concatenate([tail, each[:, :, :size].reshape(-1, count * size)], axis=1)
+            lines[:, :-size] += each[:, :, size:].reshape(-1, count * size)
+            (first, begin) = (first + count, first * size)
+            done = lines.shape[1] if first >= self._blocks else count * size
+            tail = lines[:, done:].copy()  # what the next part has before its first frame
+            yield begin, lines[:, :done]
 
     def _least(self) -> float:
         """Frames that a block and the recorder must share."""
         return max(round(min(_LEAST_OVERLAP_S, self.block_s / 2) / self.step), 2)
 
-    def _shared(self, known: Floats) -> Floats:
-        """(starts,) how many known frames the block shares with the recorder, from -size on."""
-        size, total = self._size, (self._blocks + 1) * self._size
+    def _most_shared(self, known: Floats) -> float:
+        """How many known frames the block shares with the recorder at the most."""
+        ends = (*range(0, self._starts, _STARTS_AT_ONCE), self._starts)
+        return max(float(self._shared(known, *part).max()) for part in pairwise(ends))
+
+    def _shared(self, known: Floats, begin: int, end: int) -> Floats:
+        """(starts,) how many known frames the block shares with the recorder, of some starts."""
+        size = self._size
         if self._known is None:
             counts = np.concatenate([[0.0], np.cumsum(known)]).astype(np.float32)
-            out = np.full(total, counts[size], np.float32)
-            for start, end in ((-size, 0), (max(self._frames.length - size, 0), total - size)):
-                at = np.arange(start, end)
-                low, high = np.clip(-at, 0, size), np.clip(self._frames.length - at, 0, size)
-                out[start + size : end + size] = np.maximum(counts[high] - counts[low], 0.0)
+            out = np.full(end - begin, counts[size], np.float32)
+            length = self._frames.length
+            for first, last in ((0, size), (max(length, size), self._starts)):
+                at = np.arange(max(first, begin), min(last, end))
+                low, high = np.clip(size - at, 0, size), np.clip(length + size - at, 0, size)
+                out[at - begin] = np.maximum(counts[high] - counts[low], 0.0)
             return out
-        out = np.zeros(total)
+        total = np.zeros(end - begin)
         edges = np.flatnonzero(np.diff(known, prepend=0.0, append=0.0))
-        for begin, end in zip(edges[::2], edges[1::2], strict=True):
-            out += self._known[end : end + total] - self._known[begin : begin + total]
-        return out.astype(np.float32)
+        for low, high in zip(edges[::2], edges[1::2], strict=True):
+            total += self._known[high + begin : high + end] - self._known[low + begin : low + end]
+        return total.astype(np.float32)
 
 
 class _Frames:
@@ -252,48 +253,3 @@ def _spectra(values: Floats, size: int) -> Spectra:
         values = padded
     spectra = np.fft.rfft(values.reshape(blocks, size, -1), 2 * size, axis=1)
     return spectra.astype(np.complex64, copy=False)
-
-
-def _block_peaks(
-    line: Floats, shared: Floats, least: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(PEAKS,) indices into `line`, from parabolas, and heights in robust deviations."""
-    starts, heights = np.zeros(PEAKS), np.zeros(PEAKS)
-    most = float(shared.max(initial=0.0))
-    usable = shared >= min(least, most)
-    if np.count_nonzero(usable) < 2 or most < 2:
-        return starts, heights
-    low, high = int(usable.argmax()), usable.size - int(usable[::-1].argmax())
-    score = np.maximum(shared[low:high], np.float32(least))
-    np.sqrt(score, out=score)
-    np.divide(line[low:high], score, out=score)  # in place: of a day each copy is 17 MB
-    within = usable[low:high]
-    known = score if within.all() else score[within]  # what is not known is no noise, it is 0
-    middle = median(known)
-    beside = known - np.float32(middle)
-    spread = 1.4826 * median(np.abs(beside, out=beside))
-    if spread < 1e-6:
-        return starts, heights
-    score -= np.float32(middle)
-    score /= np.float32(spread)
-    score[~within] = 0.0
-    apart = max(int(least) // 8, 2)
-    for rank in range(PEAKS):
-        best = int(np.argmax(score))
-        if score[best] <= 0:
-            break
-        starts[rank] = low + best + _vertex(score, best)
-        heights[rank] = score[best]
-        score[max(best - apart, 0) : best + apart + 1] = 0
-    return starts, heights
-
-
-def _vertex(values: Floats, at: int) -> float:
-    """Where the parabola through a maximum and its neighbours is highest, from `at`."""
-    if not 0 < at < values.size - 1:
-        return 0.0
-    left, middle, right = (float(value) for value in values[at - 1 : at + 2])
-    bend = left - 2 * middle + right
-    if bend >= 0 or left <= 0 or right <= 0:
-        return 0.0
-    return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))

@@ -65,8 +65,7 @@ def stack_lines(cross: Cross, line: Map, slope_error: float, reach_s: float) -> 
     if np.count_nonzero(used) < 1:
         return None
     reach = round(reach_s * FINE_RATE)
-    middle = cross.size // 2
-    level = correlations(cross)[used, middle - reach : middle + reach + 1]
+    level = correlations(cross, reach)[used]
     level /= level.std(axis=1, keepdims=True) + 1e-12
     np.clip(level, -_HEIGHT_LIMIT, _HEIGHT_LIMIT, out=level)
     time = cross.time_s[used]

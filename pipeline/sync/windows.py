@@ -22,6 +22,7 @@ _RHO = 0.85
 _TAPER_S = 0.03
 _SMEAR_S = 20e-6
 _MEMO_SAMPLES = 4_000_000
+_WINDOWS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,12 +198,18 @@ def _upsampled(samples: Samples) -> Samples:
     return (np.fft.irfft(spectrum, 4 * size)[: 4 * samples.size] * 4).astype(np.float32)
 
 
-def correlations(cross: Cross, weight: Samples | None = None) -> Samples:
-    """(windows, lags) at FINE_RATE, lag 0 in the middle: `reach` is bounded by the caller."""
-    full = np.zeros((cross.spectra.shape[0], cross.size // 2 + 1), np.complex64)
-    bins = cross.spectra if weight is None else cross.spectra * weight
-    full[:, cross.low : cross.low + bins.shape[1]] = bins
-    return np.fft.fftshift(np.fft.irfft(full, cross.size, axis=1), axes=1).astype(np.float32)
+def correlations(cross: Cross, reach: int) -> Samples:
+    """(windows, 2 * reach + 1) at FINE_RATE, lag 0 in the middle; some windows at a time."""
+    (count, bins) = cross.spectra.shape
+    out = np.empty((count, 2 * reach + 1), np.float32)
+    for first in range(0, count, _WINDOWS_AT_ONCE):
+        some = slice(first, min(first + _WINDOWS_AT_ONCE, count))
+        full = np.zeros((some.stop - first, cross.size // 2 + 1), np.complex64)
+        full[:, cross.low : cross.low + bins] = cross.spectra[some]
+        level = np.fft.irfft(full, cross.size, axis=1)
+        out[some, :reach] = level[:, cross.size - reach :]
+        out[some, reach:] = level[:, : reach + 1]
+    return out
 
 
 def correlations_at(cross: Cross, lags_s: NDArray[np.float64], weight: Samples | None) -> Samples:
