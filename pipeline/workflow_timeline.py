@@ -12,10 +12,10 @@ from pathlib import Path
 
 from avpipe.alignment import align_paths
 from avpipe.codecs import isolate
-from avpipe.codecs.ffmpeg import Ffmpeg, find
+from avpipe.codecs.ffmpeg import find
 from avpipe.edits.files import session_file
 from avpipe.edits.merging import merge as merge_edit
-from avpipe.edits.merging import pair_of
+from avpipe.edits.merging import merged_files
 from avpipe.edits.placing import longest_sound, move_sound
 from avpipe.edits.values import FileRef, Merge
 from avpipe.errors import RequestError
@@ -30,6 +30,7 @@ from avpipe.plan.supported import require_supported
 from avpipe.plan.values import Plan
 from avpipe.recipe import Quality
 from avpipe.render.montage import plan_montage, render_montage
+from avpipe.render.own_sound import with_own_sounds
 from avpipe.render.scene import COPIED_SOUND
 from avpipe.scene import Scene
 from avpipe.settings import Settings
@@ -68,7 +69,7 @@ def render_timeline(
         with closing(merge(request, settings, overwrite=overwrite, known=known)) as updates:
             yield from (update for update in updates if not isinstance(update, Started))
         return
-    montage = _with_own_sounds(montage, files, find(settings.ffmpeg))
+    montage = with_own_sounds(montage, files, find(settings.ffmpeg))
     scene = make_scene(montage, files, quality=quality, resolution=resolution)
     steps = render_montage(montage, scene, Path(output), settings, overwrite=overwrite)
     with closing(steps):
@@ -129,27 +130,6 @@ def _merge_of(
     return None if plain is None else (plain, NOTHING_KNOWN)
 
 
-def _with_own_sounds(montage: Montage, files: Mapping[str, MediaInfo], ffmpeg: Ffmpeg) -> Montage:
-    """The edit with videos as loud as their recordings where they fill gaps of these."""
-    from avpipe.plan.own_sound import shared_sounds, with_own_sound  # NumPy
-
-    for shared in shared_sounds(montage):
-        (video, audio) = (files[shared.camera], files[shared.recorder])
-        gain_db = 0.0
-        if shared.moments:
-            from avpipe.codecs.excerpts import read_excerpts
-            from avpipe.plan.levels import MOMENT_S, match_gain_db
-
-            (ours, theirs) = zip(*shared.moments, strict=True)
-            origin = video.video[0].start
-            camera = read_excerpts(ffmpeg, video, video.audio[0], ours, MOMENT_S, origin=origin)
-            gain_db = match_gain_db(
-                camera, read_excerpts(ffmpeg, audio, audio.audio[0], theirs, MOMENT_S)
-            )
-        montage = with_own_sound(montage, shared.camera, gain_db)
-    return montage
-
-
 def _moved_by(
     alignment: Alignment, montage: Montage, files: Mapping[str, MediaInfo]
 ) -> Fraction | None:
@@ -161,17 +141,16 @@ def _moved_by(
     alone = replace(montage, tracks=montage.of(TrackKind.VIDEO))
     shown = next(clip.source for track in alone.tracks for clip in track.clips)
     edit = Merge(files=tuple(FileRef(name=file.name) for file in given if file.source != shown))
-    (video, sound) = pair_of(edit, alone, given)
-    if video is None:
-        return None
-    (made, _) = merge_edit(alone, edit, given, {(video.source, sound.source): alignment})
+    ((video,), sound) = merged_files(edit, alone, given)
+    known = {(video.source, sound.source): alignment}
+    (made, _) = merge_edit(alone, edit, given, known)
     later = _origin(montage, sound.source) - _origin(made, sound.source)
     if abs(later) < SAME_S:
         later = Fraction(0)
     else:
         length = longest_sound(files[sound.source])
         with suppress(RequestError):  # of a merge so moved nothing would be heard
-            made = move_sound(made, sound.source, later, given, length=length, filled=True)
+            made = move_sound(made, sound.source, later, given, length=length, known=known)
     return later if _sounds_as(made, montage) else None
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from avpipe.edits import holding, looks, merging, pace, reshape, sound
+from avpipe.edits.beside import Alignments
 from avpipe.edits.files import SessionFile, named_file
-from avpipe.edits.merging import Alignments
 from avpipe.edits.reshape import Told
 from avpipe.edits.values import (
     AddAudio,

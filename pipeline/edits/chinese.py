@@ -27,6 +27,7 @@ _PART = "|".join(sorted(map(re.escape, _PARTS), key=len, reverse=True))
 _RULES: tuple[tuple[str, str], ...] = (
     # What was done.
     (r"(.+) merged with (.+?): (.+)", "已把 {0} 和 {1} 合并：{2:t}"),
+    (r"(.+) keeps its own sound", "{0} 保留原声"),
     ("the starts are lined up", "起点对齐"),
     (
         "the starts are lined up, since where it belongs is not certain: (.+)",
