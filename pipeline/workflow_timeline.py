@@ -28,13 +28,23 @@ from avpipe.plan.request import Request
 from avpipe.plan.scene import make_scene
 from avpipe.plan.supported import require_supported
 from avpipe.plan.values import Plan
-from avpipe.recipe import Quality
+from avpipe.recipe import Method, Quality
 from avpipe.render.montage import plan_montage, render_montage
 from avpipe.render.own_sound import with_own_sounds
 from avpipe.render.scene import COPIED_SOUND
+from avpipe.render.workspace import workspace
 from avpipe.scene import Scene
 from avpipe.settings import Settings
-from avpipe.updates import Done, OutputFacts, Progress, Started, Update, result_of
+from avpipe.updates import (
+    Check,
+    Compressed,
+    Done,
+    OutputFacts,
+    Progress,
+    Started,
+    Update,
+    result_of,
+)
 from avpipe.workflow import NOTHING_KNOWN, Known, merge, plan_merge
 
 SAME_S = Fraction(1, 96_000)
@@ -71,13 +81,49 @@ def render_timeline(
         return
     montage = with_own_sounds(montage, files, find(settings.ffmpeg))
     scene = make_scene(montage, files, quality=quality, resolution=resolution)
-    steps = render_montage(montage, scene, Path(output), settings, overwrite=overwrite)
-    with closing(steps):
-        checks = yield from steps
-    facts = _facts(scene, output)
+    if montage.max_bytes is None:
+        steps = render_montage(montage, scene, Path(output), settings, overwrite=overwrite)
+        with closing(steps):
+            checks = yield from steps
+        facts = _facts(scene, output)
+    else:
+        (facts, checks) = yield from _rendered_under(
+            montage.max_bytes, montage, scene, output, settings, overwrite=overwrite
+        )
     done = Done.of_edit(facts, checks, route="local", elapsed_s=time.monotonic() - began)
     copied = any(check.name == COPIED_SOUND for check in checks)
     yield replace(done, audio="copy") if copied else done
+
+
+def _rendered_under(
+    max_bytes: int,
+    montage: Montage,
+    scene: Scene,
+    output: str,
+    settings: Settings,
+    *,
+    overwrite: bool,
+) -> Generator[Update, None, tuple[OutputFacts, tuple[Check, ...]]]:
+    """Render an edit as good as can be, and bring that under a size; its facts and checks.
+
+    Raises DoesNotFitError with the smallest size that would do.
+    """
+    from avpipe.compress import compress  # only where it is asked for
+
+    with workspace(Path(output)) as folder:
+        whole = folder / "whole.mp4"
+        scene = replace(scene, quality=Quality.HIGH)
+        with closing(render_montage(montage, scene, whole, settings, overwrite=False)) as steps:
+            checks = yield from steps
+        request = Request(video=str(whole), audio=str(whole), output=output)
+        with closing(compress(request, max_bytes, settings, overwrite=overwrite)) as updates:
+            for update in updates:
+                if isinstance(update, Compressed):
+                    kept = checks if update.method == Method.COPY else ()
+                    return update.output, (*kept, *update.checks)
+                if not isinstance(update, Started):
+                    yield update
+    raise AssertionError("the last update is what came of it")
 
 
 def plan_timeline(

@@ -379,6 +379,7 @@ def test_the_frame(talk: Talk) -> None:
     talk.say("make it square")
     assert (talk.montage.canvas.width, talk.montage.canvas.height) == (720, 720)
     assert as_exported("export 1080p MP4", talk.montage, FILES).canvas.width == 1080
+    assert as_exported("export it under 25 MB", talk.montage, FILES).max_bytes == 25_000_000
 
 
 def test_undo_takes_back_a_sentence_and_not_an_edit(talk: Talk) -> None:

@@ -157,6 +157,20 @@ def test_so_does_a_piece_of_a_recorder_that_was_paused() -> None:
     )
 
 
+def test_at_another_speed_it_is_moved_by_the_time_of_the_timeline() -> None:
+    def fast(one: Clip) -> Clip:
+        return replace(one, speed=Fraction(2))
+
+    pictures = [fast(clip("mp4", "0", "0", "10")), fast(clip("mp4", "5", "14", "20"))]
+    sounds = [fast(clip("wav", "0", "0", "10")), fast(clip("wav", "5", "14", "20"))]
+    film = recorded(pictures, sounds)
+    known = found((0, 20, 0))
+    there = moved_by(film, "wav", Fraction(6), length=Fraction(20), known=known)
+    assert heard(there) == [("wav", 5, 8, 2), ("mp4", 0, 5, 0)]
+    back = moved_by(there, "wav", Fraction(-6), length=Fraction(20), known=known)
+    assert heard(back) == heard(film)
+
+
 def test_so_does_all_of_what_was_heard_beside_one_of_two_videos() -> None:
     """How far it was moved, the sound beside the other one tells."""
     other = replace(clip("mov", "10", "0", "10"), volume=0.0)

@@ -51,11 +51,13 @@ _ALL_FIGURES = (
 
 def read_draft(form: Mapping[str, Any]) -> Montage:
     """The edit that a draft holds; what it does not say is filled from the order of segments."""
+    limit = number_of(_metadata(form), "max_bytes")
     return Montage(
         tracks=tuple(_read_track(track) for track in _mappings(form, "t", "tracks")),
         canvas=_read_canvas(form),
         title=text_of(_metadata(form), "title", "name") or "",
         loudness_lufs=number_of(_metadata(form), "loudness"),
+        max_bytes=None if limit is None else int(limit),
         kept=dict(form),
     )
 
@@ -164,6 +166,8 @@ def _write_metadata(form: dict[str, Any], montage: Montage, before: Montage) -> 
         written["title"] = montage.title
     if montage.loudness_lufs != before.loudness_lufs:
         written["loudness"] = montage.loudness_lufs
+    if montage.max_bytes != before.max_bytes:
+        written["max_bytes"] = montage.max_bytes
     if written or "m" in form:
         form["m"] = written if written != dict(_metadata(form)) else form.get("m", written)
 

@@ -92,6 +92,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("before a blurred copy", "用模糊画面衬底"),
     (r"size (\d+x\d+)", "尺寸 {0}"),
     (rf"loudness ({_N}) LUFS", "响度 {0} LUFS"),
+    (rf"file under ({_N}) MB", "文件小于 {0} MB"),
     ("undone", "已撤销"),
     (r"(\d+) steps undone", "已撤销 {0} 步"),
     # Why sounds are not certain.

@@ -40,6 +40,7 @@ def relaid(
     moved = {video.source: _moved_by(sounds, shown[video.source], video) for video in videos}
     certain = (moved[video.source] for video in videos if video.certain)
     common = next((by for by in certain if by is not None), None)
+    later = shift * _pace(sounds, [one for many in shown.values() for one in many])
     there: list[Clip] = []
     made: list[Clip] = []
     for video in videos:
@@ -50,9 +51,18 @@ def relaid(
             continue
         for picture in shown[video.source]:
             there += laid([picture], [lie.later(by) for lie in video.lies], sounds[0])
-            anew = laid([picture], [lie.later(by + shift) for lie in video.lies], sounds[0])
+            anew = laid([picture], [lie.later(by + later) for lie in video.lies], sounds[0])
             made += _as_before(anew, picture, sounds)
     return list(rejoined(made)) if all(_is_among(sound, there) for sound in sounds) else None
+
+
+def _pace(sounds: Sequence[Clip], pictures: Sequence[Clip]) -> Fraction:
+    """Seconds of the video in one of the timeline, where the first of the sounds is heard."""
+    for sound in sorted(sounds, key=_start):
+        for picture in pictures:
+            if picture.start < sound.end and sound.start < picture.end:
+                return picture.speed
+    return Fraction(1)
 
 
 def _within(pictures: Sequence[Clip], video: Video, sounds: Sequence[Clip]) -> tuple[Clip, ...]:
