@@ -51,13 +51,12 @@ _ALL_FIGURES = (
 
 def read_draft(form: Mapping[str, Any]) -> Montage:
     """The edit that a draft holds; what it does not say is filled from the order of segments."""
-    limit = number_of(_metadata(form), "max_bytes")
     return Montage(
         tracks=tuple(_read_track(track) for track in _mappings(form, "t", "tracks")),
         canvas=_read_canvas(form),
         title=text_of(_metadata(form), "title", "name") or "",
         loudness_lufs=number_of(_metadata(form), "loudness"),
-        max_bytes=None if limit is None else int(limit),
+        max_bytes=whole_of(_metadata(form), "max_bytes"),
         kept=dict(form),
     )
 
