@@ -322,9 +322,7 @@ HERE = """() => {
     const style = getComputedStyle(ringed);
     const { width, height } = ringed.getBoundingClientRect();
     const seen = style.outlineStyle !== "none" && width > 0 && height > 0;
-    const name = one.id || one.dataset.nudge || one.value || one.className
-        || one.dataset.text;
-    return [name, seen];
+    return [one.id || one.dataset.nudge || one.value || one.dataset.text, seen];
 }"""
 
 
