@@ -10,6 +10,9 @@ import { waves } from "./sync.js";
 import { isWorking } from "./talk.js";
 import { isRendering } from "./result.js";
 
+/** What had the keyboard when the token was asked for. */
+let asker = null;
+
 async function begin() {
   try {
     await connect();
@@ -28,7 +31,9 @@ async function signIn() {
     await makeSession();
   } catch {
     kept.token = null;
-    if (!$("signin").open) $("signin").showModal();
+    if ($("signin").open) return;
+    asker = document.activeElement === document.body ? null : document.activeElement;
+    $("signin").showModal();
   }
 }
 
@@ -74,7 +79,7 @@ $("signin-form").addEventListener("submit", async (event) => {
 });
 $("signin").addEventListener("close", () => {
   if (!kept.token) tell(say.signInLater);
-  if (document.activeElement === document.body) $(kept.token ? "main" : "new").focus();
+  (asker ?? $(kept.token ? "main" : "new")).focus();
 });
 
 translatePage();
