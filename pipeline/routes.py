@@ -131,11 +131,15 @@ def _edit_made_here(
             return None
         from avpipe.plan.scene import make_scene
         from avpipe.render.montage import render_montage
+        from avpipe.render.own_sound import with_own_sounds
 
-        scene = make_scene(edit.montage, hybrid.files_of(cloud, plan, edit))
+        files = hybrid.files_of(cloud, plan, edit)
+        make_scene(edit.montage, files)  # says what is wrong before anything is read
+        montage = with_own_sounds(edit.montage, files, find(cloud.settings.ffmpeg))
+        scene = make_scene(montage, files)
         yield Note(code="edits_kept", message="as it was edited in the cloud, so it is made here")
         output = Path(plan.output.path)
-        steps = render_montage(edit.montage, scene, output, cloud.settings, overwrite=overwrite)
+        steps = render_montage(montage, scene, output, cloud.settings, overwrite=overwrite)
         with closing(steps):
             return (yield from steps)
     except AvpipeError as error:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from avpipe.alignment import align_paths
 from avpipe.codecs import isolate
-from avpipe.codecs.ffmpeg import Ffmpeg, find
+from avpipe.codecs.ffmpeg import find
 from avpipe.edits.files import session_file
 from avpipe.edits.merging import merge as merge_edit
-from avpipe.edits.merging import pair_of
+from avpipe.edits.merging import merged_files
 from avpipe.edits.placing import longest_sound, move_sound
 from avpipe.edits.values import FileRef, Merge
 from avpipe.errors import RequestError
@@ -28,12 +28,23 @@ from avpipe.plan.request import Request
 from avpipe.plan.scene import make_scene
 from avpipe.plan.supported import require_supported
 from avpipe.plan.values import Plan
-from avpipe.recipe import Quality
+from avpipe.recipe import Method, Quality
 from avpipe.render.montage import plan_montage, render_montage
+from avpipe.render.own_sound import with_own_sounds
 from avpipe.render.scene import COPIED_SOUND
+from avpipe.render.workspace import workspace
 from avpipe.scene import Scene
 from avpipe.settings import Settings
-from avpipe.updates import Done, OutputFacts, Progress, Started, Update, result_of
+from avpipe.updates import (
+    Check,
+    Compressed,
+    Done,
+    OutputFacts,
+    Progress,
+    Started,
+    Update,
+    result_of,
+)
 from avpipe.workflow import NOTHING_KNOWN, Known, merge, plan_merge
 
 SAME_S = Fraction(1, 96_000)
@@ -68,15 +79,51 @@ def render_timeline(
         with closing(merge(request, settings, overwrite=overwrite, known=known)) as updates:
             yield from (update for update in updates if not isinstance(update, Started))
         return
-    montage = _with_own_sounds(montage, files, find(settings.ffmpeg))
+    montage = with_own_sounds(montage, files, find(settings.ffmpeg))
     scene = make_scene(montage, files, quality=quality, resolution=resolution)
-    steps = render_montage(montage, scene, Path(output), settings, overwrite=overwrite)
-    with closing(steps):
-        checks = yield from steps
-    facts = _facts(scene, output)
+    if montage.max_bytes is None:
+        steps = render_montage(montage, scene, Path(output), settings, overwrite=overwrite)
+        with closing(steps):
+            checks = yield from steps
+        facts = _facts(scene, output)
+    else:
+        (facts, checks) = yield from _rendered_under(
+            montage.max_bytes, montage, scene, output, settings, overwrite=overwrite
+        )
     done = Done.of_edit(facts, checks, route="local", elapsed_s=time.monotonic() - began)
     copied = any(check.name == COPIED_SOUND for check in checks)
     yield replace(done, audio="copy") if copied else done
+
+
+def _rendered_under(
+    max_bytes: int,
+    montage: Montage,
+    scene: Scene,
+    output: str,
+    settings: Settings,
+    *,
+    overwrite: bool,
+) -> Generator[Update, None, tuple[OutputFacts, tuple[Check, ...]]]:
+    """Render an edit as good as can be, and bring that under a size; its facts and checks.
+
+    Raises DoesNotFitError with the smallest size that would do.
+    """
+    from avpipe.compress import compress  # only where it is asked for
+
+    with workspace(Path(output)) as folder:
+        whole = folder / "whole.mp4"
+        scene = replace(scene, quality=Quality.HIGH)
+        with closing(render_montage(montage, scene, whole, settings, overwrite=False)) as steps:
+            checks = yield from steps
+        request = Request(video=str(whole), audio=str(whole), output=output)
+        with closing(compress(request, max_bytes, settings, overwrite=overwrite)) as updates:
+            for update in updates:
+                if isinstance(update, Compressed):
+                    kept = checks if update.method == Method.COPY else ()
+                    return update.output, (*kept, *update.checks)
+                if not isinstance(update, Started):
+                    yield update
+    raise AssertionError("the last update is what came of it")
 
 
 def plan_timeline(
@@ -129,27 +176,6 @@ def _merge_of(
     return None if plain is None else (plain, NOTHING_KNOWN)
 
 
-def _with_own_sounds(montage: Montage, files: Mapping[str, MediaInfo], ffmpeg: Ffmpeg) -> Montage:
-    """The edit with videos as loud as their recordings where they fill gaps of these."""
-    from avpipe.plan.own_sound import shared_sounds, with_own_sound  # NumPy
-
-    for shared in shared_sounds(montage):
-        (video, audio) = (files[shared.camera], files[shared.recorder])
-        gain_db = 0.0
-        if shared.moments:
-            from avpipe.codecs.excerpts import read_excerpts
-            from avpipe.plan.levels import MOMENT_S, match_gain_db
-
-            (ours, theirs) = zip(*shared.moments, strict=True)
-            origin = video.video[0].start
-            camera = read_excerpts(ffmpeg, video, video.audio[0], ours, MOMENT_S, origin=origin)
-            gain_db = match_gain_db(
-                camera, read_excerpts(ffmpeg, audio, audio.audio[0], theirs, MOMENT_S)
-            )
-        montage = with_own_sound(montage, shared.camera, gain_db)
-    return montage
-
-
 def _moved_by(
     alignment: Alignment, montage: Montage, files: Mapping[str, MediaInfo]
 ) -> Fraction | None:
@@ -161,17 +187,16 @@ def _moved_by(
     alone = replace(montage, tracks=montage.of(TrackKind.VIDEO))
     shown = next(clip.source for track in alone.tracks for clip in track.clips)
     edit = Merge(files=tuple(FileRef(name=file.name) for file in given if file.source != shown))
-    (video, sound) = pair_of(edit, alone, given)
-    if video is None:
-        return None
-    (made, _) = merge_edit(alone, edit, given, {(video.source, sound.source): alignment})
+    ((video,), sound) = merged_files(edit, alone, given)
+    known = {(video.source, sound.source): alignment}
+    (made, _) = merge_edit(alone, edit, given, known)
     later = _origin(montage, sound.source) - _origin(made, sound.source)
     if abs(later) < SAME_S:
         later = Fraction(0)
     else:
         length = longest_sound(files[sound.source])
         with suppress(RequestError):  # of a merge so moved nothing would be heard
-            made = move_sound(made, sound.source, later, given, length=length, filled=True)
+            made = move_sound(made, sound.source, later, given, length=length, known=known)
     return later if _sounds_as(made, montage) else None
 
 

@@ -6,8 +6,10 @@ import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
+from measure import level_db
 
 Renderer = Callable[[dict[str, bytes]], bytes]
 
@@ -48,3 +50,20 @@ def renderer(
         return (folder / "out").read_bytes()
 
     return render
+
+
+def filled(video: str, sound: str) -> list[dict[str, Any]]:
+    """The tracks of a merge of 2 s: the sound ends at 1.2 s, and the video's own goes on."""
+    return [
+        {"tt": 0, "sg": [{"d": 2000, "src": video, "volume": 0}]},
+        {"tt": 1, "role": "speech", "sg": [{"d": 1200, "src": sound}]},
+        {"tt": 1, "role": "speech", "sg": [{"start": 1200, "d": 800, "in": 1200, "src": video}]},
+    ]
+
+
+def assert_filled_alike(path: Path) -> None:
+    """The sound and what fills it are as loud as each other, and cross-faded where they meet."""
+    spans = [(0.1, 1.0), (1.3, 1.9), (1.16, 1.22)]
+    (sound, fill, joint) = (level_db(path, first, last) for first, last in spans)
+    assert abs(fill - sound) < 1, (sound, fill)
+    assert joint > sound - 6

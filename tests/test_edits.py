@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from edit_words import db
 
+from avpipe.edits.chinese import in_chinese
 from avpipe.edits.files import FileKind, SessionFile
 from avpipe.edits.respond import (
     History,
@@ -251,6 +253,71 @@ def test_a_merge_that_is_not_certain_lines_up_the_starts_and_says_so(talk: Talk)
     assert [(clip.start, clip.end) for clip in talk.speech] == [(0, 50)]
 
 
+def of_two(first: Alignment | None, second: Alignment | None) -> tuple[Talk, Response]:
+    """Two videos, one after the other, and a recording that lines up with each as is told."""
+    talk = Talk()
+    talk.say("cut everything after 10s", "join clip2.mp4")
+    assert pairs_to_align("merge talk.wav", talk.montage, talk.files) == (
+        ("camera.mp4", "talk.wav"),
+        ("clip2.mp4", "talk.wav"),
+    )
+    pairs = {("camera.mp4", "talk.wav"): first, ("clip2.mp4", "talk.wav"): second}
+    found = {pair: alignment for pair, alignment in pairs.items() if alignment is not None}
+    said = respond("merge talk.wav", talk.montage, talk.files, alignments=found)
+    (talk.montage, talk.history) = (said.montage, said.history)
+    assert find_faults(said.montage) == ()
+    return talk, said
+
+
+def heard(talk: Talk) -> list[tuple[str | None, float, float, float]]:
+    """All that is heard beside the pictures, and these where they are."""
+    clips = [*talk.speech, *(clip for clip in talk.clips(TrackKind.VIDEO) if clip.volume)]
+    told = [(c.source, float(c.start), float(c.end), float(c.source_in)) for c in clips]
+    return sorted(told, key=lambda one: one[1])
+
+
+UNRELATED = Alignment(method=AlignmentMethod.CONTENT, verdict=Verdict.UNRELATED, offset_s=None)
+
+
+def test_each_of_two_videos_gets_what_was_recorded_with_it() -> None:
+    early = Piece(audio_start_s=0, audio_end_s=6, offset_s=2, drift_ppm=0)
+    late = Piece(audio_start_s=40, audio_end_s=45, offset_s=-39, drift_ppm=0)
+    (talk, said) = of_two(aligned(early), aligned(late))
+    assert heard(talk) == [
+        ("camera.mp4", 0, 2, 0),
+        ("talk.wav", 2, 10, 0),
+        ("talk.wav", 10, 18, 39),
+    ]
+    assert said.text.count("talk.wav merged with") == 2
+
+
+def test_a_video_to_which_nothing_of_a_recording_belongs_keeps_its_own_sound() -> None:
+    piece = Piece(audio_start_s=0, audio_end_s=50, offset_s=3, drift_ppm=0)
+    (talk, said) = of_two(aligned(piece), UNRELATED)
+    assert heard(talk) == [
+        ("camera.mp4", 0, 3, 0),
+        ("talk.wav", 3, 10, 0),
+        ("clip2.mp4", 10, 18, 0),
+    ]
+    assert "clip2.mp4 keeps its own sound" in said.text
+    assert in_chinese(said.text).endswith("clip2.mp4 保留原声。")
+    (talk, _) = of_two(UNRELATED, aligned(piece))
+    assert heard(talk)[:2] == [("camera.mp4", 0, 10, 0), ("clip2.mp4", 10, 13, 0)]
+    assert heard(talk)[2:] == [("talk.wav", 13, 18, 0)]
+    # A second recorder takes the place of nothing but what it was made with.
+    pairs = {("camera.mp4", "lofi.mp3"): aligned(replace(piece, offset_s=0))}
+    again = respond("merge lofi.mp3", talk.montage, talk.files, alignments=pairs)
+    talk.montage = again.montage
+    assert heard(talk)[:2] == [("lofi.mp3", 0, 10, 0), ("clip2.mp4", 10, 13, 0)]
+    assert heard(talk)[2:] == [("talk.wav", 13, 18, 0)]
+
+
+def test_a_sound_that_belongs_to_none_of_two_videos_begins_with_the_first() -> None:
+    (talk, said) = of_two(UNRELATED, UNRELATED)
+    assert heard(talk) == [("talk.wav", 0, 18, 0)]
+    assert "the starts are lined up" in said.text
+
+
 def test_a_picture_is_shown_as_long_as_the_sound_lasts() -> None:
     talk = Talk((PHOTO, TALK))
     assert talk.shown == [("photo", 0, 5, 0)]
@@ -312,6 +379,7 @@ def test_the_frame(talk: Talk) -> None:
     talk.say("make it square")
     assert (talk.montage.canvas.width, talk.montage.canvas.height) == (720, 720)
     assert as_exported("export 1080p MP4", talk.montage, FILES).canvas.width == 1080
+    assert as_exported("export it under 25 MB", talk.montage, FILES).max_bytes == 25_000_000
 
 
 def test_undo_takes_back_a_sentence_and_not_an_edit(talk: Talk) -> None:

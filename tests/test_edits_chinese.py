@@ -19,7 +19,9 @@ MATCHED = Alignment(
     method="content", verdict=Verdict.MATCHED, offset_s=1.25, drift_ppm=40.0, confidence=0.9987,
     pieces=(Piece(audio_start_s=0.0, audio_end_s=50.0, offset_s=1.25, drift_ppm=40.0),),
 )  # fmt: skip
-NAMES = r"“[^”]*”|‘[^’]*’|\b(?:camera|clip2|photo|talk|lofi)(?:\.\w+)?\b|\b(?:LUFS|ppm)\b|\d+x\d+"
+NAMES = (
+    r"“[^”]*”|‘[^’]*’|\b(?:camera|clip2|photo|talk|lofi)(?:\.\w+)?\b|\b(?:LUFS|ppm|MB)\b|\d+x\d+"
+)
 """What stays as it is in any language."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud_renders import renderer
+from cloud_renders import assert_filled_alike, filled, renderer
 from cloud_world import World, consumed
 from fake_nemo import FakeNemo, Fault
 from measure import level_db
@@ -18,6 +18,7 @@ from avpipe.cloud.draft_codec import read_draft
 from avpipe.cloud.upload import LocalFile, upload
 from avpipe.errors import AvpipeError
 from avpipe.exports import current_state
+from avpipe.render.received import checks_beside
 from avpipe.settings import Settings
 from avpipe.updates import Done, Fallback, Note
 from avpipe.workflow_export import export
@@ -252,6 +253,29 @@ def test_what_avpipe_makes_of_an_edit_is_taken(world: World) -> None:
             continue
         with pytest.raises(AvpipeError, match="was rejected"):
             exported(world, montage(1500))
+
+
+def test_an_export_is_compared_with_the_camera_at_the_level_of_the_sound(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a server of one's own renders it: the camera is 5 dB louder than the sound."""
+    draft = {"d": 2000, "m": {"width": 160, "height": 90}, "t": filled("camera.mp4", "sound.wav")}
+    sources = {name: str(world.folder / name) for name in ("camera.mp4", "sound.wav")}
+    made = world.folder / "made.mp4"
+    consumed(render_timeline(read_draft(draft), sources, str(made), world.settings))
+    assert_filled_alike(made)
+    world.nemo.renderer = None
+    world.nemo.video = made.read_bytes()
+    expected = world.folder / "expected.m4a"
+
+    def noted(original: Any, path: Path, ffmpeg: Any, scratch: Path, **more: Any) -> Any:
+        checks = yield from checks_beside(original, path, ffmpeg, scratch, **more)
+        expected.write_bytes((scratch / "expected.m4a").read_bytes())
+        return checks
+
+    monkeypatch.setattr("avpipe.exports.checks_beside", noted)
+    assert checks_of(exported(world, draft))["sound_likeness"] > 0.9
+    assert_filled_alike(expected)
 
 
 @pytest.mark.parametrize("made", [{"filters": "reverse"}, {"volume": 0}], ids=str)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud_renders import renderer
+from cloud_renders import assert_filled_alike, filled, renderer
 from cloud_world import Time, World
 from fake_nemo import FakeNemo, Fault
 from measure import level_db, shown_frames, stream_extents
@@ -460,6 +460,18 @@ def test_what_was_edited_in_the_session_is_what_is_made(merge: Merge, media: Med
     assert half - full == pytest.approx(-6.02, abs=0.3)
     assert [job.state for job in merge.jobs] == [JobState.FAILED]
     assert_clean(merge)
+
+
+def test_the_camera_fills_an_edited_session_at_the_level_of_the_sound(merge: Merge) -> None:
+    """The camera is 5 dB louder than what was sent, and cross-faded with it where that ends."""
+    edit_session(merge)
+    (session,) = merge.nemo.sessions.values()
+    (video, sound) = (file["cdn_url"] for file in session.files)
+    session.draft["t"] = filled(video, sound)
+    came = merge.run()
+    assert came.error is None, came.error
+    assert notes_of(came).keys() >= {"edits_kept"}
+    assert_filled_alike(merge.output)
 
 
 @pytest.mark.usefixtures("quick_sound")

@@ -14,7 +14,7 @@ from test_plan import CAMERA, FILMED, RECORDER, ask, camera, recorder
 from avpipe import jsonform
 from avpipe.edits.grammar import understand
 from avpipe.edits.order import plain_order
-from avpipe.edits.values import AddAudio, Aspect, Cut, Hold, Merge, Mute, Part, Shape
+from avpipe.edits.values import AddAudio, Aspect, Cut, FileSize, Hold, Merge, Mute, Part, Shape
 from avpipe.errors import RequestError
 from avpipe.media import MediaInfo
 from avpipe.plan.make import make_plan
@@ -229,6 +229,9 @@ def test_a_server_of_ones_own_understands_the_instruction() -> None:
         Mute(part=Part.VIDEO_SOUND),
         AddAudio(),
     )
+    small = plain_order(instruction(max_bytes=20_000_000))
+    assert small is not None
+    assert understand(small).edits == (Merge(), FileSize(max_bytes=20_000_000))
     assert plain_order("merge this audio and video") is None
 
 

@@ -204,6 +204,26 @@ def test_a_merge_that_holds_a_frame_is_made_by_the_server(
     assert level_db(folder / "out.mp4", length_s - 0.5, length_s - 0.1) > -30
 
 
+def test_a_merge_under_a_size_is_made_by_the_server(server: Server, tmp_path: Path) -> None:
+    """Its usual sound alone would take 48 kB. The draft has the size, the API has no setting."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    more: dict[str, Any] = {"codec": "mpeg4", "flashes": (0.5, 1.5)}
+    make_video(folder / "camera.mp4", size=(160, 90), duration=2, rate=25, **more)
+    make_audio(folder / "sound.wav", duration=2, noise=0.1)
+    line = CommandLine(folder=folder).with_env(
+        NEMO_API_URL=server.url, NEMO_WEB_URL=server.url, **SHORT
+    )
+    arguments = ("merge", "camera.mp4", "sound.wav", "-o", "out.mp4", "--max-size", "36kB")
+    ran = line(*arguments, "--route", "cloud", "--no-fallback", "--json")
+    assert ran.code == 0, ran.err
+    done = ran.events[-1]
+    assert (done["route"], done["fallback"]) == ("cloud", None)
+    assert 20_000 < (folder / "out.mp4").stat().st_size <= 36_000
+    assert len(flash_times(folder / "out.mp4")) == 2
+    assert level_db(folder / "out.mp4", 0.5, 1.5) > -30
+
+
 def test_a_merge_that_cuts_the_picture_is_made_by_the_server(
     server: Server, tmp_path: Path
 ) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.server
 import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from server_world import Server, make_clip
+from starlette.applications import Starlette
 
 from avpipe.errors import FileTooLargeError, RequestError
+from avpipe.server.app import UPLOADS_AT_ONCE, UPLOADS_OF_USER, make_app
 from avpipe.server.fetch import FetchError, fetch, is_public
+from avpipe.server.service import Service
+from avpipe.settings import ServerSettings, Settings
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "0.0.0.0",
      "100.64.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1",
-     "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1"],
+     "fec0::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1"],
 )  # fmt: skip
 def test_private_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
@@ -63,9 +70,15 @@ def test_no_private_address_is_fetched(
 class _Web(http.server.BaseHTTPRequestHandler):
     body = b""
     asked: list[str]
+    held: threading.Semaphore
+    """Released by each request for a path with that word, which then waits until it may go on."""
+    go_on: threading.Event
 
     def do_GET(self) -> None:
         type(self).asked.append(self.path)
+        if "held" in self.path:
+            self.held.release()
+            self.go_on.wait()
         if "slow" in self.path:
             self._drip()
             return
@@ -98,10 +111,13 @@ def web(tmp_path: Path) -> Iterator[Any]:
     class Handler(_Web):
         body = make_clip(tmp_path / "web.mp4", duration=1).read_bytes()
         asked: list[str] = []  # noqa: RUF012
+        held = threading.Semaphore(0)
+        go_on = threading.Event()
 
     site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=site.serve_forever, args=(0.02,), daemon=True).start()
     yield site
+    Handler.go_on.set()
     site.shutdown()
     site.server_close()
 
@@ -152,6 +168,49 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(
         )
     assert time.monotonic() - began < 20
     assert {name.name for name in tmp_path.iterdir()} == {"web.mp4"}
+
+
+def test_one_user_leaves_room_for_the_fetches_of_others(web: Any, tmp_path: Path) -> None:
+    """Of as many as there are places, two are at work; what waits is done afterwards."""
+    held = web.RequestHandlerClass
+    base = f"http://127.0.0.1:{web.server_port}"
+    own = ServerSettings(data=str(tmp_path / "data"), url_uploads=True, requests_per_s=1000)
+    settings = Settings(state_dir=tmp_path / "state", server=own)
+
+    async def signed_up(http: httpx.AsyncClient) -> Callable[[str], Awaitable[httpx.Response]]:
+        """A new user; gives what lets a session of that one fetch a file."""
+        client = {"X-Client-Id": str(uuid.uuid4())}
+        told = (await http.post("/api/auth/anonymous-token", headers=client)).json()["data"]
+        headers = {"Authorization": f"Bearer {told['token']}"}
+        made = await http.post(
+            "/api/tasks/me/with-session/nemo_agent", json={"task_name": "p"}, headers=headers
+        )
+        place = f"/api/upload-video/nemo_agent/me/{made.json()['data']['session_id']}"
+
+        async def fetched(url: str) -> httpx.Response:
+            form = {"urls": [url], "source_type": "url"}
+            return await http.post(place, json=form, headers=headers)
+
+        return fetched
+
+    async def run(app: Starlette) -> None:
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as http,
+        ):
+            (one, other) = [await signed_up(http) for _ in range(2)]
+            many = [asyncio.ensure_future(one(f"{base}/held.mp4")) for _ in range(UPLOADS_AT_ONCE)]
+            for _ in range(UPLOADS_OF_USER):
+                await asyncio.to_thread(held.held.acquire)
+            answer = await other(f"{base}/film.mp4")
+            assert answer.status_code == 200, answer.text
+            assert held.asked.count("/held.mp4") == UPLOADS_OF_USER
+            held.go_on.set()
+            assert {answer.status_code for answer in await asyncio.gather(*many)} == {200}
+
+    with Service(settings) as service:
+        asyncio.run(run(make_app(service, may_fetch=lambda _: True)))
 
 
 def test_what_cannot_be_fetched_is_no_failure_of_the_server(server: Server) -> None:

@@ -62,13 +62,18 @@ def faint(size: int, frequency: float) -> NDArray[np.float32]:
     return wave.astype(np.float32)[np.newaxis]
 
 
+def rumble(size: int, seed: int) -> NDArray[np.float32]:
+    """Noise of which nothing lies above SHARED_HZ."""
+    parts = np.fft.rfft(pink_noise(size, np.random.default_rng(seed)))
+    parts[round(SHARED_HZ * size / RATE) :] = 0
+    return np.fft.irfft(parts, size).astype(np.float32).reshape(1, -1) * np.float32(0.04)
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("nudge")
     size = (FILM_S + 4) * RATE
-    parts = np.fft.rfft(pink_noise(size, np.random.default_rng(3)))
-    parts[round(SHARED_HZ * size / RATE) :] = 0
-    heard = np.fft.irfft(parts, size).astype(np.float32).reshape(1, -1) * np.float32(0.04)
+    heard = rumble(size, 3)
     camera = heard[:, 2 * RATE : -2 * RATE]
     camera = camera + faint(camera.shape[1], CAMERA_HZ)
     make_video(
@@ -118,7 +123,7 @@ class Exported:
         return float(np.median(self.levels_db[round(first_s * 100) : round(last_s * 100)]))
 
 
-def exported(user: User, path: Path) -> Exported:
+def exported(user: User, path: Path, length_s: float = FILM_S) -> Exported:
     """The film of a session, downloaded and decoded."""
     name = user.render()
     done = user.rendered(name)
@@ -126,7 +131,7 @@ def exported(user: User, path: Path) -> Exported:
     path.write_bytes(user.http.get(f"/api/render/proxy/{name}/download").content)
     sound = read_sound(path)
     assert sound.rate == RATE
-    mono = sound.samples.mean(axis=0)[: FILM_S * RATE]
+    mono = sound.samples.mean(axis=0)[: round(length_s * RATE)]
     frames = mono[: mono.size // FRAME * FRAME].reshape(-1, FRAME).astype(np.float64)
     phases = np.exp(-2j * np.pi * np.arange(FRAME) / RATE)
     tones = {hz: np.abs(frames @ phases**hz) for hz in (CAMERA_HZ, RECORDER_HZ)}
@@ -181,6 +186,53 @@ def test_so_it_is_in_an_edit_that_is_more_than_a_merge(
     for sentence in said:
         assert "changes" in user.say(sentence).text
     assert_filled(exported(user, tmp_path / "film.mp4"), heard, length_s)
+
+
+def test_a_piece_that_was_moved_out_of_a_cut_film_is_heard_again(
+    world: World, tmp_path: Path
+) -> None:
+    """3 to 5 s are cut out; half of a second before that, nothing of the recorder is heard."""
+    user = world.session(world.recorder(1, 8))
+    assert "changes" in user.say("cut 3s to 5s").text
+    nudge(user, 4.5)
+    assert_filled(exported(user, tmp_path / "there.mp4", 8), (3.5, 8), 8)
+    nudge(user, -4.25)
+    assert_filled(exported(user, tmp_path / "back.mp4", 8), (1.25, 6.25), 8)
+
+
+@pytest.mark.parametrize(
+    ("second", "recorded", "filmed"),
+    [
+        ("related", [(3, 9), (10, 14)], [(0, 3), (9, 10), (14, 16)]),
+        ("unrelated", [(3, 9)], [(0, 3), (9, 16)]),
+    ],
+)
+def test_each_of_two_videos_is_heard_where_the_recorder_is_not(
+    world: World,
+    tmp_path: Path,
+    second: str,
+    recorded: list[tuple[float, float]],
+    filmed: list[tuple[float, float]],
+) -> None:
+    """The second one filmed the same from 5 s on, or something else."""
+    size = 6 * RATE
+    sound = world.heard[:, 7 * RATE : 7 * RATE + size] + faint(size, CAMERA_HZ)
+    if second == "unrelated":
+        sound = rumble(size, 9) + faint(size, CAMERA_HZ)
+        sound *= np.float32(RECORDER_GAIN)  # it is heard as it was filmed
+    camera = tmp_path / "second.mp4"
+    more: dict[str, Any] = {"audio": sound, "audio_rate": RATE, "flashes": ()}
+    make_video(camera, size=(160, 90), rate=25, duration=6, **more)
+    user = world.server.user()
+    paths = (world.folder / "camera.mp4", camera, world.recorder(3, 9))
+    assert user.upload(*paths).status_code == 200
+    assert "changes" in user.say("add second.mp4 at the end").text
+    assert "merged with" in user.say("merge").text
+    made = exported(user, tmp_path / "film.mp4", 16)
+    assert made.heard_s(RECORDER_HZ) == [pytest.approx(one, abs=0.03) for one in recorded]
+    assert made.heard_s(CAMERA_HZ) == [pytest.approx(one, abs=0.05) for one in filmed]
+    levels = [made.level_db(first + 0.05, last - 0.05) for first, last in (*recorded, *filmed)]
+    assert max(levels) - min(levels) < 3
 
 
 def assert_filled(made: Exported, heard: tuple[float, float], length_s: float) -> None:

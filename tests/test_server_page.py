@@ -308,3 +308,125 @@ def test_on_a_phone_in_chinese_and_in_the_dark(
     assert_accessible(page)
     shot(page, tmp_path_factory, "phone-dark")
     visitor.context.close()
+
+
+ORDER = [
+    "skip", "new", "pick", "lane", "preview", "-100", "-10", "-1", "1", "10", "100", "zoom-out",
+    "zoom-in", "where", "said", "sentence", "send", "render", "video", "after", "download",
+]  # fmt: skip
+"""Where Tab comes to when a film is made, from the top of the page to its end."""
+HERE = """() => {
+    const one = document.activeElement;
+    if (one === document.body) return ["body", true];
+    const ringed = one.id === "pick" ? one.parentElement : one;
+    const style = getComputedStyle(ringed);
+    const { width, height } = ringed.getBoundingClientRect();
+    const seen = style.outlineStyle !== "none" && width > 0 && height > 0;
+    return [one.id || one.dataset.nudge || one.value || one.dataset.text, seen];
+}"""
+
+
+def tabbed(page: Page, goal: str, key: str = "Tab") -> list[str]:
+    """Press Tab until something has the keyboard; gives all that had it, each seen to have it."""
+    stops: list[str] = []
+    for _ in range(60):
+        page.keyboard.press(key)
+        (name, seen) = page.evaluate(HERE)
+        assert seen, f"it is not seen that {name} has the keyboard"
+        if stops[-1:] != [name]:  # a film has several controls
+            stops.append(name)
+        if name == goal:
+            return stops
+    raise AssertionError(f"{goal} is not reached: {stops}")
+
+
+def test_from_an_empty_page_to_the_download_by_keys_alone(
+    browser: Browser,
+    server: Server,
+    pair: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    visitor = Visitor(browser, server, color_scheme="light", locale="en-GB")
+    page = visitor.page()
+    assert tabbed(page, "pick") == ["skip", "new", "pick"]
+    with page.expect_file_chooser() as choosing:
+        page.keyboard.press("Space")
+    choosing.value.set_files([str(path) for path in pair])
+    expect(page.locator("#merge")).to_be_visible(timeout=WAIT_MS)
+    expect(page.locator("#verdict")).to_contain_text("500.0 ms", timeout=WAIT_MS)
+    assert tabbed(page, "merge") == ["merge"]
+    shot(page, tmp_path_factory, "keys-merge")
+    page.keyboard.press("Enter")
+    # The button goes, and what is next has the keyboard.
+    expect(page.locator("#lane")).to_be_focused(timeout=WAIT_MS)
+    expect(page.locator("[data-nudge]").first).to_be_enabled(timeout=WAIT_MS)
+    found = offset_ms(page)
+    for key in ("ArrowRight", "PageUp", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    assert offset_ms(page) == pytest.approx(found + 109, abs=0.11)
+    shot(page, tmp_path_factory, "keys-lane")
+    tabbed(page, "-10")
+    page.keyboard.press("Enter")
+    assert offset_ms(page) == pytest.approx(found + 99, abs=0.11)
+    tabbed(page, "sentence")
+    page.keyboard.type("cut the last second")
+    page.keyboard.press("Enter")
+    expect(page.locator("#summary")).to_contain_text("0-5s", timeout=WAIT_MS)
+    expect(page.locator("#sentence")).to_be_focused()
+    tabbed(page, "render")
+    gate = server.hold_renders("keys")
+    page.keyboard.press("Enter")
+    gate.wait()
+    server.hook.unlink()
+    tabbed(page, "cancel")
+    page.keyboard.press("Space")
+    expect(page.locator("#render-state")).to_have_text("cancelled", timeout=WAIT_MS)
+    expect(page.locator("#render")).to_be_focused()
+    page.keyboard.press("Space")
+    expect(page.locator("#render-state")).to_contain_text("ready: 5.0 s", timeout=3 * WAIT_MS)
+    tabbed(page, "after")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#video").evaluate("film => film.muted")
+    page.keyboard.press("ArrowLeft")
+    shot(page, tmp_path_factory, "keys-compare")
+    tabbed(page, "download")
+    with page.expect_download() as downloading:
+        page.keyboard.press("Enter")
+    assert downloading.value.path().read_bytes()[4:8] == b"ftyp"
+    assert tabbed(page, "skip", "Shift+Tab") == ORDER[-2::-1]
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    assert visitor.complaints == []
+    visitor.context.close()
+
+
+def test_who_has_no_token_is_asked_for_it_and_can_leave_that_for_later(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """By keys alone: what is wrong is told where it was typed, and the keyboard is given back."""
+    more = {"AVPIPE_SERVER_SIGNUP": "invited"}
+    with Server(folder=tmp_path / "invited", more=more).running() as server:
+        token = server.line("serve", "--invite", "--data", server.data).out.split()[-1]
+        context = browser.new_context(base_url=server.url, locale="en-GB")
+        context.set_default_timeout(WAIT_MS)
+        page = context.new_page()
+        page.goto("/")
+        expect(page.get_by_label("Token", exact=True)).to_be_focused(timeout=WAIT_MS)
+        page.keyboard.type("wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("#signin-bad")).not_to_be_empty(timeout=WAIT_MS)
+        page.keyboard.press("Escape")
+        expect(page.locator("#notice")).to_contain_text("without a token")
+        expect(page.locator("#new")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Token", exact=True)).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("#new")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Token", exact=True)).to_be_focused()
+        page.keyboard.type(token)
+        page.keyboard.press("Enter")
+        expect(page.locator("#credits")).not_to_be_empty(timeout=WAIT_MS)
+        expect(page.locator("#new")).to_be_focused()
+        expect(page.locator("#notice")).to_be_hidden()
+        context.close()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avpipe.codecs.lettering import draw_text
-from avpipe.errors import InputMissingError, RequestError, WrongMediaError
+from avpipe.errors import DoesNotFitError, InputMissingError, RequestError, WrongMediaError
 from avpipe.montage.values import (
     Canvas,
     Clip,
@@ -456,3 +456,23 @@ def test_what_cannot_be_rendered_is_refused_before_anything_is_made(
             list(render_timeline(montage, sources, str(output), Settings(state_dir=folder)))
         assert not output.exists()
         assert not list(folder.glob(".avpipe-*"))
+
+
+def test_an_edit_is_held_under_a_size(sources: dict[str, str], tmp_path: Path) -> None:
+    """What it is made of is rendered whole first; too small a size is an error that says so."""
+    noise = make_audio(tmp_path / "noise.wav", duration=2, noise=0.1)
+    sources = sources | {"noise.wav": str(noise)}
+    whole = edit(
+        clip("camera.mp4", 0, 2), audio=(clip("noise.wav", 0, 2),), texts=(title("T", 0, 1),)
+    )
+    (full, _) = render(whole, sources, tmp_path / "full.mp4")
+    limit = full.stat().st_size * 6 // 10
+    (small, updates) = render(replace(whole, max_bytes=limit), sources, tmp_path / "small.mp4")
+    assert limit * 0.6 < small.stat().st_size <= limit
+    assert flash_times(small) == pytest.approx([1], abs=0.001)
+    assert "max_size" in [update.code for update in updates if isinstance(update, Note)]
+    assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".mp4", ".wav"}
+    assert not list(tmp_path.glob(".avpipe-*"))
+    with pytest.raises(DoesNotFitError):
+        render(replace(whole, max_bytes=1000), sources, tmp_path / "tiny.mp4")
+    assert not (tmp_path / "tiny.mp4").exists()

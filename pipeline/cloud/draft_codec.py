@@ -56,6 +56,7 @@ def read_draft(form: Mapping[str, Any]) -> Montage:
         canvas=_read_canvas(form),
         title=text_of(_metadata(form), "title", "name") or "",
         loudness_lufs=number_of(_metadata(form), "loudness"),
+        max_bytes=whole_of(_metadata(form), "max_bytes"),
         kept=dict(form),
     )
 
@@ -164,6 +165,8 @@ def _write_metadata(form: dict[str, Any], montage: Montage, before: Montage) -> 
         written["title"] = montage.title
     if montage.loudness_lufs != before.loudness_lufs:
         written["loudness"] = montage.loudness_lufs
+    if montage.max_bytes != before.max_bytes:
+        written["max_bytes"] = montage.max_bytes
     if written or "m" in form:
         form["m"] = written if written != dict(_metadata(form)) else form.get("m", written)
 

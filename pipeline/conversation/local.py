@@ -12,9 +12,9 @@ from avpipe.cloud.draft import entries_of_montage
 from avpipe.cloud.values import RemoteFile
 from avpipe.codecs import isolate
 from avpipe.conversation.values import Answer, Question
+from avpipe.edits.beside import Pair
 from avpipe.edits.chinese import in_chinese, is_chinese
 from avpipe.edits.files import SessionFile, session_file
-from avpipe.edits.merging import Pair
 from avpipe.edits.respond import Response, as_exported, pairs_to_align, respond, with_first_picture
 from avpipe.errors import (
     EditRefusedError,

@@ -54,6 +54,7 @@ HAN_SHARE = r"[一二三四五六七八九十\d]+分之[一二三四五六七八
 PERCENT = rf"(?:{NUMBER}\s*(?:%|percent\b|per\s+cent\b)|百分之{NUMBER})"
 DECIBELS = rf"(?:[-+−]?\s?{NUMBER}\s*(?:dbs?\b|decibels?\b|分贝))"
 LUFS = rf"(?:[-−]?\s?(?:minus\s+|负)?{NUMBER}\s*(?:lufs|lkfs)\b)"
+BYTES = rf"(?:{NUMBER}\s*(?:[kmgt]i?b(?:ytes?)?(?![A-Za-z])|bytes?\b|兆(?:字节)?))"
 TIMES = (
     rf"(?:{NUMBER}(?:\s+and\s+a\s+half)?\s*(?:x|×|times)(?![A-Za-z])"
     rf"|x\s?\d+(?:\.\d+)?(?![\d.])|{NUMBER}倍速?)"
@@ -153,6 +154,14 @@ def decibels_of(text: str) -> float:
 def lufs_of(text: str) -> float:
     """The loudness that `LUFS` matched: always below nought, with a sign or without."""
     return -abs(_signed(text))
+
+
+def bytes_of(text: str) -> int:
+    """The size that `BYTES` matched: MB are 10^6, MiB 2^20."""
+    unit = re.sub(NUMBER, "", text, count=1, flags=re.IGNORECASE).strip().lower()
+    power = "bkmgt".index("m" if unit.startswith("兆") else unit[0])
+    step = 1024 if unit[1:2] == "i" else 1000
+    return int(number_of(_text(re.search(NUMBER, text, re.IGNORECASE))) * step**power)
 
 
 def gain_of_decibels(decibels: float) -> float:

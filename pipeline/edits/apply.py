@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from avpipe.edits import holding, looks, merging, pace, reshape, sound
+from avpipe.edits.beside import Alignments
 from avpipe.edits.files import SessionFile, named_file
-from avpipe.edits.merging import Alignments
 from avpipe.edits.reshape import Told
 from avpipe.edits.values import (
     AddAudio,
@@ -21,6 +21,7 @@ from avpipe.edits.values import (
     Duck,
     Edit,
     Fade,
+    FileSize,
     Framing,
     Hold,
     Join,
@@ -44,6 +45,7 @@ from avpipe.edits.values import (
 )
 from avpipe.errors import EditRefusedError
 from avpipe.montage.faults import find_faults
+from avpipe.montage.summary import size
 from avpipe.montage.values import Montage
 
 
@@ -123,6 +125,8 @@ def _applied(
             return looks.resolution(montage, edit, files)
         case Loudness():
             return replace(montage, loudness_lufs=edit.lufs), f"loudness {edit.lufs:g} LUFS"
+        case FileSize():
+            return replace(montage, max_bytes=edit.max_bytes), f"file {size(edit.max_bytes)}"
         case Undo():
             raise EditRefusedError("there is nothing to undo")
         case _:

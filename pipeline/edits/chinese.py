@@ -27,6 +27,7 @@ _PART = "|".join(sorted(map(re.escape, _PARTS), key=len, reverse=True))
 _RULES: tuple[tuple[str, str], ...] = (
     # What was done.
     (r"(.+) merged with (.+?): (.+)", "已把 {0} 和 {1} 合并：{2:t}"),
+    (r"(.+) keeps its own sound", "{0} 保留原声"),
     ("the starts are lined up", "起点对齐"),
     (
         "the starts are lined up, since where it belongs is not certain: (.+)",
@@ -91,6 +92,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("before a blurred copy", "用模糊画面衬底"),
     (r"size (\d+x\d+)", "尺寸 {0}"),
     (rf"loudness ({_N}) LUFS", "响度 {0} LUFS"),
+    (rf"file under ({_N}) MB", "文件小于 {0} MB"),
     ("undone", "已撤销"),
     (r"(\d+) steps undone", "已撤销 {0} 步"),
     # Why sounds are not certain.

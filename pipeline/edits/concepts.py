@@ -67,6 +67,7 @@ class Concept(Enum):
     TIMES = auto()
     LEVEL = auto()
     LUFS = auto()
+    BYTES = auto()
     LENGTH = auto()
     SPAN = auto()
     ONLY_SPAN = auto()

@@ -18,7 +18,7 @@ from avpipe.edits.look_rules import sized
 from avpipe.edits.rules import edits_of
 from avpipe.edits.scan import narrowed, scan
 from avpipe.edits.suggestions import refusal
-from avpipe.edits.values import WHOLE, Aspect, Edit, Speed, Volume, Wish
+from avpipe.edits.values import WHOLE, Aspect, Edit, FileSize, Speed, Volume, Wish
 from avpipe.edits.verbs import WRITTEN
 
 C = Concept
@@ -163,7 +163,8 @@ def _clause(
 def _export(words: tuple[Word, ...]) -> Found | None:
     """A wish for the file, in a size or shape where one is said."""
     concepts = {word.concept for word in words}
-    allowed = {C.EXPORT, C.VIDEO, C.FORMAT, C.ASPECT, C.RESOLUTION, C.RESOLUTION_NOUN, C.SOUND}
+    things = {C.EXPORT, C.VIDEO, C.FORMAT, C.SOUND}
+    allowed = things | {C.ASPECT, C.RESOLUTION, C.RESOLUTION_NOUN, C.BYTES}
     if C.EXPORT not in concepts or not concepts <= allowed:
         return None
     wishes = _wishes(words)
@@ -179,6 +180,7 @@ def _wishes(words: Sequence[Word]) -> tuple[Edit, ...]:
     return (
         *(Aspect(width=w.value[0], height=w.value[1]) for w in words if w.concept is C.ASPECT),
         *(sized(word.value) for word in words if word.concept is C.RESOLUTION),
+        *(FileSize(max_bytes=word.value) for word in words if word.concept is C.BYTES),
     )
 
 

@@ -11,6 +11,7 @@ from avpipe.edits.values import (
     AddTitle,
     Aspect,
     ChangeTitle,
+    FileSize,
     Framing,
     Moment,
     Resolution,
@@ -120,3 +121,9 @@ def resolution(clause: Clause) -> Built:
 def sized(value: int | tuple[int, int]) -> Resolution:
     """A size by its short side, or by both."""
     return Resolution(size=value) if isinstance(value, tuple) else Resolution(short_side=value)
+
+
+def file_size(clause: Clause) -> Built:
+    """What the file stays under."""
+    sizes = clause.all(C.BYTES)
+    return FileSize(max_bytes=sizes[0]) if len(sizes) == 1 else None

@@ -20,7 +20,8 @@ _ORDER = re.compile(
     rf"the audio has {_NUMBER} and is in sync already: begin both at 0, do not move it; "
     r"mute the video's own sound, and leave the audio at its volume; "
     r"(?:the picture is (?P<how>letterboxed into|cropped to) a (?P<aspect>\d+:\d+) frame; )?"
-    rf"the result has {_NUMBER} and \d+x\d+ pixels; add nothing else\."
+    rf"the result has {_NUMBER} and \d+x\d+ pixels; "
+    r"(?:the file has less than (?P<limit>[\d,]+) bytes; )?add nothing else\."
 )
 _HOW = {"letterboxed into": "with black bars", "cropped to": "cropped"}
 
@@ -39,6 +40,8 @@ def plain_order(sentence: str) -> str | None:
     steps += [
         f"hold the {end} frame for {match[f'held_{end}']}" for end in _ENDS if match[f"held_{end}"]
     ]
+    if match["limit"]:
+        frame += f", then keep the file under {match['limit'].replace(',', '')} bytes"
     if not steps:
         return f"merge this audio and video{frame}"
     return f"{', '.join(steps)}, mute the video's sound, then add the audio track{frame}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from avpipe.edits import amounts
 from avpipe.edits.amounts import (
+    BYTES,
     CLOCK,
     DECIBELS,
     HAN_SHARE,
@@ -386,6 +387,15 @@ def patterns(ordinals: str, ordinal: Callable[[str], ClipRef]) -> Iterator[Phras
     yield from _clips(ordinals, ordinal)
     yield from _lengths()
     yield from _levels()
+    yield (
+        C.BYTES,
+        rf"{_B}(?:(?:compress|shrink)(?:\s+(?:it|(?:the|my)\s+(?:file|video)))?\s+)?(?:(?:down\s+)?to\s+)?"
+        rf"(?:be\s+|is\s+|stay\s+)?(?:under|below|(?:less|smaller|no\s+(?:more|larger|bigger))\s+than|at\s+most"
+        rf"|within|up\s+to|to)\s+({BYTES}){_E}"
+        rf"|(?:(?:压缩|控制|限制|压)(?:到|在|成))?(?:小于|不超过|不大于|低于|少于|最多)({BYTES})"
+        rf"|(?:压缩|控制|限制|压)(?:到|在|成)({BYTES})(?:以内|以下|之内)?|({BYTES})(?:以内|以下|之内)",
+        lambda match: amounts.bytes_of(next(filter(None, match.groups()))),
+    )
     yield (
         C.RESOLUTION,
         rf"(?:{_B}to\s+)?(\d{{3,4}})\s*[x×*]\s*(\d{{3,4}}){_E}",

@@ -6,12 +6,14 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 from fractions import Fraction
 
+from avpipe.edits.beside import Alignments, is_certain, lies_of
 from avpipe.edits.files import SessionFile
 from avpipe.edits.merging import filling
+from avpipe.edits.relaying import Video, relaid
 from avpipe.edits.sound import with_sound
 from avpipe.edits.tracks import is_speech, main_clips, main_track, with_tracks
 from avpipe.errors import RequestError
-from avpipe.media import MediaInfo
+from avpipe.media import MediaInfo, Verdict
 from avpipe.montage.values import ZERO, Clip, Montage, Track, TrackKind
 
 _NEAR = Fraction(1, 200)
@@ -31,21 +33,24 @@ def move_sound(
     files: Sequence[SessionFile],
     *,
     length: Fraction | None,
-    filled: bool,
+    known: Alignments,
 ) -> Montage:
     """The edit with all sounds of a file so much later; `length` is the file's, where it is known.
 
-    A sound that begins or ends where a picture does goes on doing so, as far as its file has sound:
-    the cuts stay where they are, and the film does not grow. Where it is not heard, the picture's
-    own sound is, if that was so before or is to be (`filled`). Raises RequestError where the file
-    is not heard, or would not be any more.
+    A recording lies beside its pictures by what is known of their alignment: what of it was moved
+    out of sight comes back. Another sound that begins or ends where a picture does goes on doing
+    so, as far as its file has sound. The cuts stay where they are, and the film does not grow.
+    Where a recording is not heard, the picture's own sound is, if that was so before, or if it may
+    belong to one of the videos. Raises RequestError where the file is not heard, or would not be
+    any more.
     """
     if source in _shown(montage):
         raise RequestError("the video's own sound lies where its picture does")
-    moved = _moved(montage, source, shift, length)
+    moved = _moved(montage, source, shift, length, known)
     spoken = [clip for track in moved.tracks if is_speech(track) for clip in track.clips]
     own = [clip for clip in spoken if clip.source in _shown(montage)]
     recorded = [clip for clip in spoken if clip not in own]
+    filled = any(found.verdict is not Verdict.UNRELATED for found in known.values())
     if not (own or filled) or all(clip.source != source for clip in recorded):
         return moved
     return _filled(moved, own, recorded, files)
@@ -56,24 +61,57 @@ def _shown(montage: Montage) -> Set[str | None]:
     return {clip.source for clip in main_clips(montage)} if main_track(montage) else set()
 
 
-def _moved(montage: Montage, source: str, shift: Fraction, length: Fraction | None) -> Montage:
+def _moved(
+    montage: Montage,
+    source: str,
+    shift: Fraction,
+    length: Fraction | None,
+    known: Alignments,
+) -> Montage:
     pictures = [clip for track in montage.of(TrackKind.VIDEO) for clip in track.clips]
     cuts = {ZERO, *(clip.start for clip in pictures), *(clip.end for clip in pictures)}
 
     def later(clip: Clip) -> list[Clip]:
         return _later(clip, shift, cuts, length) if clip.source == source else [clip]
 
-    def relaid(track: Track) -> Track:
-        if track.kind is not TrackKind.AUDIO:
+    def moved_on(track: Track) -> Track:
+        mine = [clip for clip in track.clips if clip.source == source]
+        if track.kind is not TrackKind.AUDIO or not mine:
             return track
+        if is_speech(track) and (anew := _relaid(montage, mine, shift, length, known)) is not None:
+            others = (clip for clip in track.clips if clip.source != source)
+            return replace(track, clips=(*anew, *others))
         return replace(track, clips=tuple(kept for clip in track.clips for kept in later(clip)))
 
     if not _is_heard(montage, source):
         raise RequestError("that sound is not on the timeline")
-    moved = replace(montage, tracks=tuple(map(relaid, montage.tracks)))
+    moved = replace(montage, tracks=tuple(map(moved_on, montage.tracks)))
     if not _is_heard(moved, source):
         raise RequestError("nothing of that sound would be heard there")
     return moved
+
+
+def _relaid(
+    montage: Montage,
+    sounds: Sequence[Clip],
+    shift: Fraction,
+    length: Fraction | None,
+    known: Alignments,
+) -> list[Clip] | None:
+    """The sounds by what is known of the alignment; None where that does not explain them."""
+    if main_track(montage) is None:
+        return None
+    end = max(length or ZERO, *(clip.source_out for clip in sounds))
+    found = {
+        source: known.get((source, str(sounds[0].source)))
+        for source in dict.fromkeys(clip.source for clip in main_clips(montage))
+        if source is not None
+    }
+    videos = [
+        Video(source=source, lies=lies_of(one, end), certain=is_certain(one))
+        for source, one in found.items()
+    ]
+    return relaid(sounds, main_clips(montage), videos, shift)
 
 
 def _is_heard(montage: Montage, source: str) -> bool:

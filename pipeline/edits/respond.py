@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from avpipe.edits.apply import apply
+from avpipe.edits.beside import Alignments, Pair
 from avpipe.edits.files import SessionFile
 from avpipe.edits.grammar import understand, wishes_of_export
-from avpipe.edits.merging import Alignments, Pair, pair_of
+from avpipe.edits.merging import merged_files
 from avpipe.edits.order import plain_order
 from avpipe.edits.values import Merge, ReplaceAudio, Undo
 from avpipe.errors import EditRefusedError
@@ -106,15 +107,16 @@ def pairs_to_align(
     if plain_order(sentence) is not None:
         return ()
     wish = understand(sentence, [file.name for file in files])
-    pairs = [
-        pair_of(edit, montage, files)
+    merged = [
+        merged_files(edit, montage, files)
         for edit in wish.edits
         if isinstance(edit, Merge | ReplaceAudio)
     ]
     return tuple(
         (video.source, sound.source)
-        for video, sound in pairs
-        if video is not None and video.has_sound and video.duration is not None
+        for videos, sound in merged
+        for video in videos
+        if video.has_sound and video.duration is not None
     )
 
 

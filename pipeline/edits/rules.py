@@ -186,6 +186,11 @@ RULES: tuple[Rule, ...] = (
         build=look_rules.resolution,
     ),
     Rule(
+        needs=({C.BYTES},),
+        may={C.SET, C.KEEP, C.FORMAT, C.VIDEO},
+        build=look_rules.file_size,
+    ),
+    Rule(
         needs=({C.LUFS, C.NORMALIZE},),
         may={*HEARD, C.LUFS, C.NORMALIZE, C.SET, C.VOLUME},
         build=sound_rules.loudness,

@@ -57,6 +57,7 @@ _EXAMPLES: tuple[Example, ...] = (
         "replace the audio with talk.wav",
         "把声音换成 talk.wav",
     ),
+    ({C.BYTES}, "keep the file under 25 MB", "文件不超过25MB"),
     ({C.NORMALIZE, C.LUFS}, "loudness -14 LUFS", "响度-14 LUFS"),
     ({C.UNDO}, "undo", "撤销"),
     ({C.EXPORT}, "export 1080p MP4", "导出1080p"),
@@ -64,11 +65,11 @@ _EXAMPLES: tuple[Example, ...] = (
 _ALL = (
     "merge, cut or keep stretches, reorder, speed, volume, mute, fade, music, "
     "titles, "
-    "aspect, resolution, loudness, undo, show tracks, export"
+    "aspect, resolution, loudness, file size, undo, show tracks, export"
 )
 _ALL_HAN = (
     "合并、剪切、保留、排序、变速、音量、静音、淡入淡出、"
-    "背景音乐、标题、画幅、分辨率、响度、撤销、状态、导出"
+    "背景音乐、标题、画幅、分辨率、响度、文件大小、撤销、状态、导出"
 )
 IN_CHINESE = {**{english: han for _, english, han in _EXAMPLES}, _ALL: _ALL_HAN}
 """What is proposed, in the other language."""

@@ -341,6 +341,13 @@ class Loudness:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FileSize:
+    """Keep the file that is made under a size."""
+
+    max_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Duck:
     """Lower the music while somebody speaks, or no longer."""
 
@@ -382,6 +389,7 @@ Edit = (
     | Framing
     | Resolution
     | Loudness
+    | FileSize
     | Duck
     | Undo
 )

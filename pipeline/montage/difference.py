@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from avpipe.montage.summary import in_order, label_of, one_line, percent, seconds, span
+from avpipe.montage.summary import in_order, label_of, one_line, percent, seconds, size, span
 from avpipe.montage.values import Clip, Crop, Montage, Track, TrackKind
 
 _THINGS = {"Video": "video", "BGM": "music", "Audio": "audio", "Title": "title", "Other": "other"}
@@ -169,5 +169,7 @@ def _whole_changes(before: Montage, after: Montage) -> Iterator[str]:
     if before.loudness_lufs != after.loudness_lufs:
         level = after.loudness_lufs
         yield "loudness as it is" if level is None else f"loudness now {level:g} LUFS"
+    if before.max_bytes != after.max_bytes:
+        yield "a file of any size" if after.max_bytes is None else f"file {size(after.max_bytes)}"
     if before.title != after.title:
         yield f"named '{one_line(after.title)}'"

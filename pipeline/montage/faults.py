@@ -55,6 +55,8 @@ def _whole(montage: Montage) -> Told:
     loudness = montage.loudness_lufs
     if loudness is not None and not -70 <= loudness <= 0:
         yield "loudness", f"a loudness of {loudness:g} LUFS cannot be reached"
+    if montage.max_bytes is not None and montage.max_bytes < 1:
+        yield "max_bytes", "a file has some bytes"
 
 
 def _canvas(canvas: Canvas) -> Told:

@@ -38,6 +38,11 @@ def describe(clip: Clip, kind: TrackKind) -> str:
     return f"{named} ({span(clip)}s{volume})"
 
 
+def size(max_bytes: int) -> str:
+    """A bound on the size of a file: `under 25 MB`."""
+    return f"under {max_bytes / 1e6:.10g} MB"
+
+
 def in_order(track: Track) -> tuple[Clip, ...]:
     """The clips of a track in the order of time."""
     return tuple(sorted(track.clips, key=lambda clip: (clip.start, clip.end)))

@@ -173,6 +173,8 @@ class Montage:
     title: str = ""
     loudness_lufs: float | None = None
     """What its sound is brought to (EBU R128); None leaves it."""
+    max_bytes: int | None = None
+    """What the file that is made of it stays under."""
     kept: dict[str, Any] | None = field(default=None, hash=False)
     """As that of a clip."""
 

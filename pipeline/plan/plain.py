@@ -94,6 +94,7 @@ def _request(
         output=output,
         route=RouteChoice.LOCAL,
         loudness_lufs=montage.loudness_lufs,
+        max_bytes=montage.max_bytes,
         quality=quality,
         resolution=resolution,
         aspect=_aspect(montage.canvas),

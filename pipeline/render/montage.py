@@ -11,7 +11,7 @@ from avpipe.codecs import encoders
 from avpipe.codecs.ffmpeg import Ffmpeg, find
 from avpipe.codecs.process import usable_cores
 from avpipe.codecs.typefaces import choose_fonts
-from avpipe.montage.summary import one_line, summarise
+from avpipe.montage.summary import one_line, size, summarise
 from avpipe.montage.values import Clip, Montage, TrackKind
 from avpipe.plan.edit import EditOutput, EditPlan, FrameSpan, encoded_spans, encoded_words
 from avpipe.recipe import Action, Quality
@@ -71,6 +71,9 @@ def timeline_notes(montage: Montage) -> tuple[Note, ...]:
     """
     clips = [clip for track in montage.of(TrackKind.TEXT) for clip in track.clips]
     notes = [note for clip in clips for note in _text_notes(clip)]
+    if montage.max_bytes is not None:
+        message = f"the file is brought {size(montage.max_bytes)} once it is whole"
+        notes.append(Note(code="max_size", message=message))
     unknown = sum(1 for track in montage.of(TrackKind.OTHER) if track.clips)
     if unknown:
         said = f"{unknown} track{'s' if unknown > 1 else ''} of a kind that is not known here"

@@ -52,7 +52,7 @@ class Agent:
     def __init__(self, service: Service, respond: Respond) -> None:
         self._service = service
         self._respond = respond
-        self._turns = Turns()
+        self._turns = Turns("messages")
         self._moves: dict[str, list[Move]] = {}
         self._settling = threading.Lock()
         self._talks: Counter[str] = Counter()

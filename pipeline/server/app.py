@@ -20,9 +20,12 @@ from avpipe.server.fetch import Allowed, is_public
 from avpipe.server.guard import Guard
 from avpipe.server.responding import respond
 from avpipe.server.service import Service
+from avpipe.server.turns import Turns
 
 UPLOADS_AT_ONCE = 8
 """So many are looked at, or fetched, at once: they have no threads of other requests."""
+UPLOADS_OF_USER = 2
+"""So many of them are one user's."""
 RENDER = "/api/render/proxy"
 PAGE = "/api/page/{session}"
 
@@ -70,6 +73,7 @@ def make_app(service: Service, *, may_fetch: Allowed = is_public) -> Starlette:
         app.state.agent = Agent(service, respond)
         app.state.looking = CapacityLimiter(UPLOADS_AT_ONCE)
         app.state.fetching = CapacityLimiter(UPLOADS_AT_ONCE)
+        app.state.uploads = Turns("uploads", at_once=UPLOADS_OF_USER)
         yield
         await app.state.agent.finish()
 

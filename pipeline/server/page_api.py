@@ -17,10 +17,10 @@ from starlette.responses import JSONResponse, Response
 from avpipe import jsonform
 from avpipe.cloud.draft import entries_of, is_exportable
 from avpipe.cloud.draft_codec import read_draft, write_draft
+from avpipe.edits.beside import Alignments
 from avpipe.edits.chinese import in_chinese
 from avpipe.edits.placing import longest_sound, move_sound
 from avpipe.errors import AvpipeError, RequestError
-from avpipe.media import Verdict
 from avpipe.montage.summary import summarise
 from avpipe.montage.values import Clip, Montage
 from avpipe.server.agent import Agent, Move
@@ -194,15 +194,15 @@ def _moved(asked: Asked, move: Move) -> None:
         move.shift,
         [session_file(one) for one in files],
         length=longest_sound(sound.facts),
-        filled=_may_be_recorded(service, files, sound),
+        known=_alignments(service, files, sound),
     )
     service.sessions.set_draft(session, write_draft(moved))
 
 
-def _may_be_recorded(service: Service, files: Sequence[File], sound: File) -> bool:
-    """Whether a sound may belong to a video of the session: a song that was laid in does not."""
-    found = (service.sessions.alignment(one.file_id, sound.file_id) for one in files)
-    return any(one is not None and one.verdict is not Verdict.UNRELATED for one in found)
+def _alignments(service: Service, files: Sequence[File], sound: File) -> Alignments:
+    """How a sound lines up with the videos of its session, as far as that is known."""
+    found = ((one.file_id, service.sessions.alignment(one.file_id, sound.file_id)) for one in files)
+    return {(video, sound.file_id): one for video, one in found if one is not None}
 
 
 state_endpoint = answering(page_state)

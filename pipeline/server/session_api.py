@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -32,6 +33,7 @@ from avpipe.server.endpoints import (
 from avpipe.server.fetch import LIMIT_S, fetch
 from avpipe.server.service import Service
 from avpipe.server.sessions import File, Session, kind_of
+from avpipe.server.turns import Turns
 from avpipe.server.uploads import (
     MOST_PARTS,
     Arrived,
@@ -92,19 +94,29 @@ async def upload(request: Request) -> Response:
         user = await run_sync(user_of, service, request)
         asked = Asked(service, request, user, {})
         session = await run_sync(asked.session, asked.path("session"))
+        request.app.state.uploads.require_room(user.user_id)
         if request.headers.get("content-type", "").startswith("application/json"):
             form = object_of(await body_of(request))
             fetched = partial(_fetched, asked, session, form)
-            files = await run_sync(fetched, limiter=request.app.state.fetching)
+            files = await _in_turn(asked, fetched, request.app.state.fetching)
         else:
             arrived = await _received(asked, session)
             taken = partial(_taken, asked, session, arrived)
-            files = await run_sync(taken, limiter=request.app.state.looking)
+            files = await _in_turn(asked, taken, request.app.state.looking)
     except AvpipeError as error:
         await _drain(request)
         return failed(error)
     forms = [file_form(asked, file) for file in files]
     return succeeded({"files": forms, "session_state_applied": True})
+
+
+async def _in_turn(
+    asked: Asked, do: Callable[[], list[File]], threads: CapacityLimiter
+) -> list[File]:
+    """Do what takes a thread for long, of one user only some at once: others come to theirs."""
+    turns: Turns = asked.request.app.state.uploads
+    async with turns.join(asked.user.user_id):
+        return await run_sync(do, limiter=threads)
 
 
 async def _received(asked: Asked, session: Session) -> list[Arrived]:

@@ -1,4 +1,4 @@
-"""The order in which what is asked of a session is done: first come, first served."""
+"""The order in which what is asked of a session, or by a user, is done: as it came."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ from collections.abc import AsyncIterator
 from avpipe.errors import RateLimitedError
 
 MOST_WAITING = 20
-"""Sentences and moves by hand of one session."""
+"""Of one session or user, with those whose turn it is."""
 
 
 class Turns:
-    """One thing at a time in each session."""
+    """A few things at a time of each session, or user, whoever else asks."""
 
-    def __init__(self) -> None:
-        self._locks: dict[str, asyncio.Lock] = {}
+    def __init__(self, what: str, *, at_once: int = 1) -> None:
+        self._what = what
+        self._at_once = at_once
+        self._gates: dict[str, asyncio.Semaphore] = {}
         self._waiting: Counter[str] = Counter()
 
-    def require_room(self, session_id: str) -> None:
+    def require_room(self, whose: str) -> None:
         """Raise RateLimitedError where too much waits already."""
-        if self._waiting[session_id] >= MOST_WAITING:
-            raise RateLimitedError("too many messages are waiting")
+        if self._waiting[whose] >= MOST_WAITING:
+            raise RateLimitedError(f"too many {self._what} are waiting")
 
-    def join(self, session_id: str) -> contextlib.AbstractAsyncContextManager[None]:
+    def join(self, whose: str) -> contextlib.AbstractAsyncContextManager[None]:
         """A place in the queue from now on; entering it waits for the turn, leaving it ends it."""
-        self._waiting[session_id] += 1
-        return self._turn(session_id, self._locks.setdefault(session_id, asyncio.Lock()))
+        self._waiting[whose] += 1
+        gate = self._gates.setdefault(whose, asyncio.Semaphore(self._at_once))
+        return self._turn(whose, gate)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, session_id: str, lock: asyncio.Lock) -> AsyncIterator[None]:
+    async def _turn(self, whose: str, gate: asyncio.Semaphore) -> AsyncIterator[None]:
         try:
-            async with lock:
+            async with gate:
                 yield
         finally:
-            self._waiting[session_id] -= 1
-            if not self._waiting[session_id]:
-                del self._waiting[session_id], self._locks[session_id]
+            self._waiting[whose] -= 1
+            if not self._waiting[whose]:
+                del self._waiting[whose], self._gates[whose]

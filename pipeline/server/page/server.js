@@ -17,7 +17,10 @@ export class Refused extends Error {
 /** What is kept between visits. */
 export const kept = {
   get token() { return localStorage.getItem("token"); },
-  set token(value) { localStorage.setItem("token", value); },
+  set token(value) {
+    if (value === null) localStorage.removeItem("token");
+    else localStorage.setItem("token", value);
+  },
   get session() { return localStorage.getItem("session"); },
   set session(value) {
     if (value === null) localStorage.removeItem("session");

@@ -8,7 +8,7 @@ const english = {
   drop: "Drop a video and its separately recorded sound here, or",
   pick: "choose files",
   merge: "Put the sound in its place",
-  mergeSentence: (audio, video) => `merge "${audio}" and "${video}"`,
+  mergeSentence: (audio) => `merge "${audio}"`,
   sync: "Sound and picture",
   cameraSound: "Camera",
   recorderSound: "Recording",
@@ -60,6 +60,7 @@ const english = {
   leaving: "A file is still being sent.",
   signInTitle: "Your token",
   signInWhy: "This server takes invited users. Its operator gives you a token.",
+  signInLater: "Nothing can be done here without a token. “New project” asks for it again.",
   token: "Token",
   signIn: "Go on",
 };
@@ -72,7 +73,7 @@ const chinese = {
   drop: "把视频和单独录制的声音拖到这里，或者",
   pick: "选择文件",
   merge: "对齐声音",
-  mergeSentence: (audio, video) => `合并"${audio}"和"${video}"`,
+  mergeSentence: (audio) => `合并"${audio}"`,
   sync: "声音与画面",
   cameraSound: "相机",
   recorderSound: "录音",
@@ -124,6 +125,7 @@ const chinese = {
   leaving: "还有文件正在发送。",
   signInTitle: "你的令牌",
   signInWhy: "此服务器只接受受邀用户。令牌由管理员提供。",
+  signInLater: "没有令牌就无法使用。按“新项目”可再次输入。",
   token: "令牌",
   signIn: "继续",
 };

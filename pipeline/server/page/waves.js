@@ -1,15 +1,15 @@
 // The two wave forms, lined up; the recording is moved by hand, and heard at once.
 
-import { say } from "./strings.js";
+import { oneDecimal } from "./dom.js";
 import { samples } from "./server.js";
+import { say } from "./strings.js";
 
 const RATE = 16000;
 const HEARD_S = 6;
-
-/** A figure for people; never "-0.0". */
-export function oneDecimal(value) {
-  return (Math.round(value * 10) / 10 + 0).toFixed(1);
-}
+/** How far a key moves the recording, in hundredths of a second. */
+const STEPS = {
+  ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10,
+};
 
 export class Waves {
   /** `moved(shift_s)` is told how far the user has moved the recording, once it rests.
@@ -62,10 +62,10 @@ export class Waves {
       button.addEventListener("click", () => this.nudge(Number(button.dataset.nudge) / 1000));
     }
     this.lane.addEventListener("keydown", (event) => {
-      const direction = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (direction) {
+      const steps = STEPS[event.key];
+      if (steps) {
         event.preventDefault();
-        this.nudge(direction * (event.shiftKey ? 0.001 : event.altKey ? 0.1 : 0.01));
+        this.nudge(steps * (event.shiftKey ? 0.001 : event.altKey ? 0.1 : 0.01));
       } else if (event.key === " " || event.key === "Enter") {
         event.preventDefault();
         this.toggle();
