@@ -208,6 +208,18 @@ def test_what_the_pieces_do_not_explain_is_broken(take: tuple[Samples, Samples])
     assert found.offset_s == pytest.approx(5.25, abs=1e-4)
 
 
+@pytest.mark.parametrize("standing", [0.0, 0.4])
+def test_what_fades_into_the_noise_is_not_broken(standing: float) -> None:
+    # The recorder hears the last of it, or a DC offset; the camera its own noise.
+    sound = voice(24.0, 17).copy()
+    fade = np.geomspace(1, 1e-3, 10 * FINE_RATE).astype(np.float32)
+    sound[14 * FINE_RATE :] *= fade
+    found = align(source(heard(sound, 18, 15.0)), source(heard(sound, 19, 40.0) + standing))
+    assert (found.verdict, found.reason) == (Verdict.MATCHED, None)
+    (piece,) = found.pieces
+    assert piece.audio_end_s - piece.audio_start_s == pytest.approx(24.0, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("rate", "reason"),
     [

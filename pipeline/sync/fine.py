@@ -65,7 +65,7 @@ class Fine:
     support: Doubles
     """(windows,) height of the whitened correlation on the line, in deviations of noise."""
     loudness: Doubles
-    """(windows,) root mean square of the recorder's samples."""
+    """(windows,) root mean square of the recorder's samples, without their mean."""
     left_s: Doubles
     """(picks,) from the line."""
 
@@ -97,7 +97,7 @@ def refine(pairs: Sequence[Pair], stack: Stack, reach_s: float = REACH_S) -> Fin
             lag_error_s=max(fine.lag_error_s, stack_error(cross, weight, stack.inverted)),
             time_s=cross.time_s,
             support=supports(cross, stack.inverted),
-            loudness=np.array([float(np.sqrt(np.mean(pair.recorder**2))) for pair in pairs]),
+            loudness=np.array([float(pair.recorder.std()) for pair in pairs]),
         )
     return fine
 

@@ -29,7 +29,9 @@ LOOSE_S = 6.0
 MOST_PARTS = 24
 _LEAST_GAIN = 20.0
 _SLOPE_MARGIN = 2e-6
-_QUIET = 0.25
+_LOOKED_AT = 12
+_LOUD, _BESIDE, _LEAST_SUPPORT = 0.5, 0.15, 3.0
+"""Of the level, and of the support, that there is in the part."""
 
 
 def slope_reach(fine: Fine) -> float:
@@ -67,7 +69,7 @@ def measured(
 def _held(pairs: Sequence[Pair], stack: Stack) -> tuple[int, int] | None:
     """The first and the last window that the stack's line holds in, where no fit of all was."""
     cross = cross_spectra(pairs, stack.line, REACH_S)
-    loudness = np.array([float(np.sqrt(np.mean(pair.recorder**2))) for pair in pairs])
+    loudness = np.array([float(pair.recorder.std()) for pair in pairs])
     return held(supports(cross, stack.inverted), loudness)
 
 
@@ -120,12 +122,24 @@ def _evidence(support: Doubles) -> float:
 
 
 def unheard(take: Take, part: Part, gap: tuple[float, float]) -> float:
-    """How long both hear something in a stretch in which the part's line does not hold."""
-    times, length = take.windows(*gap)
-    step = -(-len(times) // 12)
-    pairs = read_pairs(take.camera, take.recorder, part.fine.line, times[::step], length, 0.01)
-    level = median(part.fine.loudness)
-    loud = [float(np.sqrt(np.mean(pair.recorder**2))) > _QUIET * level for pair in pairs]
-    heard = [bool(np.abs(pair.camera).max(initial=0.0) > 1e-4) for pair in pairs]
-    share = float(np.mean(np.logical_and(loud, heard)))
-    return share * (gap[1] - gap[0])
+    """How long both hear something in a stretch in which the part's line does not hold.
+
+    Something is half of the level that each has where the line holds: at the end of a song, or in
+    the pauses of a talker, what is left may be under the camera's noise. A line that only stands
+    lower there holds.
+    """
+    (ours, theirs, support) = _heard(take, part.fine, (part.begin_s, part.end_s))
+    (here, there, left) = _heard(take, part.fine, gap)
+    loud = (here > _LOUD * median(ours)) & (there > _LOUD * median(theirs))
+    lost = loud & (left < max(_BESIDE * median(support), _LEAST_SUPPORT))
+    return float(lost.mean()) * (gap[1] - gap[0])
+
+
+def _heard(take: Take, fine: Fine, ends: tuple[float, float]) -> tuple[Doubles, Doubles, Doubles]:
+    """(windows,) level of the camera and of the recorder along a line, and the line's support."""
+    times, length = take.windows(*ends)
+    times = times[:: -(-len(times) // _LOOKED_AT)]
+    pairs = read_pairs(take.camera, take.recorder, fine.line, times, length, 0.01)
+    support = supports(cross_spectra(pairs, fine.line, 0.01), fine.inverted)
+    ours = np.array([float(pair.camera.std()) for pair in pairs])
+    return ours, np.array([float(pair.recorder.std()) for pair in pairs]), support
