@@ -182,8 +182,11 @@ def _played_off(take: Take, places: Sequence[Place]) -> Best | None:
     bars of a song of nearly that tempo, were then looked at along lines that cannot fit.
     """
     best = play_off(take, places)
-    rate = None if best is None else rate_of(best.main.fine.line.slope)
-    if best is None or rate is None or rate in (1.0, best.place.rate):
+    if best is None:
+        return None
+    slope = best.main.fine.line.slope
+    rate = rate_of(slope) or 1 + slope
+    if rate in (1.0, best.place.rate):
         return best
     more = [*places, *places_at(take, rate)]
     return play_off(take, sorted(more, key=lambda place: -place.height))
