@@ -58,7 +58,10 @@ class Watching:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> Ran:
         self.process.send_signal(number)
-        (out, err) = self.process.communicate(timeout=60)
+        assert self.process.stdout is not None
+        # Lines may have been read ahead: `communicate` reads beside that buffer, and loses them.
+        out = self.process.stdout.read()
+        (_, err) = self.process.communicate(timeout=60)
         return Ran(code=self.process.returncode, out=out, err=err)
 
     @property
