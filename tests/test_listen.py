@@ -44,6 +44,7 @@ from avpipe.media import (
     VideoStream,
 )
 from avpipe.plan.request import Fill
+from avpipe.sync.features import PCM_RATE, extract
 
 Samples = NDArray[np.float32]
 
@@ -237,6 +238,13 @@ def test_of_a_long_camera_parts_are_enough(
     monkeypatch.setattr(align, "_SAMPLED", (2, 5))
     audio = recorder_file(tmp_path / "a.wav", OFFSETS[1])
     lined_up(align_paths(camera, audio), float(OFFSETS[1]))
+
+
+def test_what_is_known_of_a_stretch_ends_where_its_sound_does() -> None:
+    """A window that reached 40 ms beyond what was decoded had 50 others decoded beside it."""
+    noise = np.random.default_rng(5).standard_normal(10 * PCM_RATE).astype(np.float32)
+    parts = {20: extract(noise), 40: extract(noise[: 9 * PCM_RATE])}
+    assert hearing._joined(parts, 60.0).known_spans == [(20.0, 30.0), (40.0, 49.0)]
 
 
 def test_what_cannot_be_sought_is_listened_to_in_parts(

@@ -294,7 +294,8 @@ def _joined(parts: dict[int, Features], duration_s: float) -> Features:
         first = begin * FEATURE_RATE
         end = min(first + part.codes.shape[0], codes.shape[0])
         codes[first:end] = part.codes[: end - first]
-        known[first : end + _CUT_FRAMES] = True
+        heard = first + int(part.duration_s * FEATURE_RATE)
+        known[first : min(end + _CUT_FRAMES, heard)] = True
         active_s += part.active_s
     return Features(
         codes=codes,
