@@ -113,7 +113,7 @@ def draw_break_even(borders: Sequence[Border], lengths_s: tuple[float, float]) -
             style = "-" if number == 0 else "--"
             axes.plot(lengths, curve, style, color=_COLORS[3 if number == 0 else 8])
             if np.isfinite(curve).any():
-                _name(axes, border.name, lengths, curve)
+                _name(axes, border.name, lengths, curve, others=curves)
         axes.set(xscale="log", yscale="log", ylim=(low, high), xlim=lengths_s)
         ticks = [s for s in _LENGTHS if lengths_s[0] <= s <= lengths_s[1]]
         axes.set_xticks(ticks, [_LENGTHS[s] for s in ticks])
@@ -139,16 +139,20 @@ def _mbit_s(border: Border, length_s: float) -> float:
     return np.inf if rate is None else rate * 8 / 1e6
 
 
-def _name(axes: Axes, name: str, lengths: np.ndarray, curve: np.ndarray) -> None:
-    """Write a border's name along it, where it is flattest."""
+def _name(
+    axes: Axes, name: str, lengths: np.ndarray, curve: np.ndarray, *, others: Sequence[np.ndarray]
+) -> None:
+    """Write a border's name along it, where it is flattest: over the highest, else under it."""
     at = int(len(lengths) * 0.55)
     if np.isfinite(curve[at]):
+        over = curve[at] >= max(other[at] for other in others if np.isfinite(other[at]))
         axes.annotate(
             name,
             (float(lengths[at]), float(curve[at])),
-            (0, 5),
+            (0, 5 if over else -5),
             textcoords="offset points",
             ha="center",
+            va="bottom" if over else "top",
             fontsize=9,
         )
 
