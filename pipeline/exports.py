@@ -35,9 +35,8 @@ from avpipe.errors import (
 from avpipe.files import probed
 from avpipe.journal import JobRow
 from avpipe.montage.values import TrackKind
-from avpipe.plan.scene import make_scene
 from avpipe.plan.supported import require_supported
-from avpipe.render.own_sound import with_own_sounds
+from avpipe.render.own_sound import scene_as_heard
 from avpipe.render.received import (
     Original,
     checks_beside,
@@ -178,9 +177,7 @@ def _original(cloud: Cloud, job: JobRow, draft: Mapping[str, Any]) -> Original |
         files = dict(zip(edit.sources, probed(tuple(edit.sources.values())), strict=True))
         for info in files.values():
             require_supported(info)
-        make_scene(edit.montage, files)  # says what is wrong before anything is read
-        montage = with_own_sounds(edit.montage, files, find(cloud.settings.ffmpeg))
-        scene = make_scene(montage, files)
+        (_, scene) = scene_as_heard(edit.montage, files, find(cloud.settings.ffmpeg))
     except (RequestError, MediaError) as error:
         return _not_compared(error.message)
     canvas = edit.montage.canvas

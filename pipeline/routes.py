@@ -129,14 +129,11 @@ def _edit_made_here(
         edit = hybrid.edit_of(cloud, job, plan)
         if edit is None:
             return None
-        from avpipe.plan.scene import make_scene
         from avpipe.render.montage import render_montage
-        from avpipe.render.own_sound import with_own_sounds
+        from avpipe.render.own_sound import scene_as_heard
 
         files = hybrid.files_of(cloud, plan, edit)
-        make_scene(edit.montage, files)  # says what is wrong before anything is read
-        montage = with_own_sounds(edit.montage, files, find(cloud.settings.ffmpeg))
-        scene = make_scene(montage, files)
+        (montage, scene) = scene_as_heard(edit.montage, files, find(cloud.settings.ffmpeg))
         yield Note(code="edits_kept", message="as it was edited in the cloud, so it is made here")
         output = Path(plan.output.path)
         steps = render_montage(montage, scene, output, cloud.settings, overwrite=overwrite)

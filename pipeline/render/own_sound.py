@@ -8,6 +8,20 @@ from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.media import MediaInfo
 from avpipe.montage.values import Montage
 from avpipe.plan.own_sound import Shared, shared_sounds, with_own_sound
+from avpipe.plan.scene import make_scene
+from avpipe.scene import Scene
+
+
+def scene_as_heard(
+    montage: Montage, files: Mapping[str, MediaInfo], ffmpeg: Ffmpeg
+) -> tuple[Montage, Scene]:
+    """The edit with its videos' own sounds as in `with_own_sounds`, and its scene.
+
+    Raises RequestError, before anything is read, where it cannot be made; else as that.
+    """
+    make_scene(montage, files)
+    montage = with_own_sounds(montage, files, ffmpeg)
+    return montage, make_scene(montage, files)
 
 
 def with_own_sounds(montage: Montage, files: Mapping[str, MediaInfo], ffmpeg: Ffmpeg) -> Montage:

@@ -69,6 +69,11 @@ class Fine:
     left_s: Doubles
     """(picks,) from the line."""
 
+    @property
+    def stack(self) -> Stack:
+        """What a stack of all windows on the line said."""
+        return Stack(line=self.line, height=self.height, rival=self.rival, inverted=self.inverted)
+
     def residuals(self) -> list[tuple[float, float, float, bool]]:
         """(time, residual, height, whether it is within 0.3 ms) of each pick."""
         return [

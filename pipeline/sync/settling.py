@@ -54,10 +54,7 @@ def on_one_line(take: Take, parts: Sequence[Part]) -> Part | None:
         theirs = along(take, ends, fine.line, fine.inverted)
         alike = float(theirs.mean()) > _ALIKE * float(ours.mean())
         if alike and margin_of(ours - theirs) < _CLEAR_MARGIN:
-            stack = Stack(
-                line=fine.line, height=fine.height, rival=fine.rival, inverted=fine.inverted
-            )
-            return measured(take, fine.line, whole, stack, slope_reach(fine))
+            return measured(take, fine.line, whole, fine.stack, slope_reach(fine))
     return None
 
 

@@ -68,9 +68,8 @@ def _reached(take: Take, part: Part, end: int) -> float:
     if abs(exact - here) < LEAST_S:
         return here
     fine = part.fine
-    stack = Stack(line=fine.line, height=fine.height, rival=fine.rival, inverted=fine.inverted)
     ends = (exact, part.end_s) if end == 0 else (part.begin_s, exact)
-    whole = measured(take, fine.line, ends, stack, slope_reach(fine))
+    whole = measured(take, fine.line, ends, fine.stack, slope_reach(fine))
     if whole is None or not same(whole, part):
         return here
     return min(here, whole.begin_s) if end == 0 else max(here, whole.end_s)
