@@ -8,9 +8,10 @@ do it (`codecs/graph.py`), so that whatever a container hides or adds cancels ou
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from avpipe.codecs.timing import UNTIMED
 from avpipe.errors import UnreadableError
 from avpipe.media import AudioStream, MediaInfo
 from avpipe.recipe import AUDIO_RATE, FEWER_CHANNELS_HINT, MOST_CHANNELS
+
+if TYPE_CHECKING:
+    from avpipe.codecs.mp4_sound import LongSound, Shown
 
 Samples = NDArray[np.float32]
 Raw = NDArray[Any]
@@ -47,6 +51,9 @@ that is done with them."""
 _ONE_PACKET = ("-probesize", "65536")
 """What the demuxers of PCM may look at for DTS in disguise: over 32 packets that takes longer than
 to decode 20 s, and the probe has looked already."""
+IN_PARTS_FROM_S = 4 * 3600.0
+"""From here on it is looked whether an index is so large that decoders are shown parts of it."""
+_PROTOCOLS = "file,concat,subfile"
 _RUN_UP_S = 1
 """Decoded and dropped before a stretch: decoders need some packets to come in."""
 
@@ -61,6 +68,8 @@ class Track:
     """The time of the first frame shown; None where the file has no picture that counts."""
     damaged: bool = False
     """Whether packets are lost, so that the index does not tell where samples are."""
+    long: LongSound | None = field(default=None, compare=False)
+    """What decoders are shown of it in place of the file, where that is very long."""
 
     @property
     def counted(self) -> bool:
@@ -140,7 +149,20 @@ def _require_few_channels(info: MediaInfo, stream: AudioStream) -> None:
         )
 
 
-def decode_arguments(track: Track, picks: Sequence[int], stretch: Stretch) -> list[str]:
+def in_parts(track: Track) -> Track:
+    """The same; where it is very long, decoders need no index of the whole. Raises OSError."""
+    if not (track.sought and track.counted and track.info.container in _INDEXED):
+        return track
+    if (track.duration_s or 0.0) < IN_PARTS_FROM_S:
+        return track
+    from avpipe.codecs.mp4_sound import long_sound  # only for what lasts for hours
+
+    return replace(track, long=long_sound(track.info.path, track.stream.index))
+
+
+def decode_arguments(
+    track: Track, picks: Sequence[int], stretch: Stretch, shown: Shown | None = None
+) -> list[str]:
     """ffmpeg's arguments that write `picks` of a stretch, interleaved, at LISTEN_RATE."""
     filters = [
         *_cut(track, stretch),
@@ -150,9 +172,10 @@ def decode_arguments(track: Track, picks: Sequence[int], stretch: Stretch) -> li
     ]
     return [
         *("-copyts", *_sought(track, stretch)),
-        *("-protocol_whitelist", "file", "-f", str(track.info.container)),
-        *_reading(track),
-        *("-i", f"file:{track.info.path}", "-map", f"0:{track.stream.index}"),
+        *("-protocol_whitelist", "file" if shown is None else _PROTOCOLS),
+        *("-f", str(track.info.container), *_reading(track)),
+        *("-i", f"file:{track.info.path}" if shown is None else shown.url),
+        *("-map", f"0:{track.stream.index if shown is None else 0}"),
         *("-af", ",".join(filters), "-f", _FORMATS[track.sample_type], "pipe:1"),
     ]
 
@@ -215,10 +238,16 @@ class Decoder:
         self._frame = self._type.itemsize * len(picks)
         self._picks = len(picks)
         argv = [ffmpeg.path, "-hide_banner", "-nostdin", "-nostats", "-v", "error"]
-        self._child = Child(
-            [*argv, *decode_arguments(track, picks, stretch)],
-            memory_bytes=machine_memory_bytes(),
-        )
+        with (
+            nullcontext()
+            if track.long is None
+            else track.long.shown(stretch.begin_s - _RUN_UP_S, stretch.end_s) as shown
+        ):
+            self._child = Child(
+                [*argv, *decode_arguments(track, picks, stretch, shown)],
+                memory_bytes=machine_memory_bytes(),
+                handles=() if shown is None else (shown.handle,),
+            )
 
     def blocks(self) -> Iterator[Raw]:
         """(picks, n) samples after samples. Raises ChildFailedError or StalledError."""

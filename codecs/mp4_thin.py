@@ -50,7 +50,8 @@ _KEY_GROUPS = frozenset((b"rap ", b"sync"))
 """Groups that say which samples are key frames."""
 MOST_TICKS = (1 << 31) - 1
 """The longest step that ffmpeg's libraries take for one."""
-_TABLES = (b"mdia", b"minf", b"stbl")
+TABLES = (b"mdia", b"minf", b"stbl")
+"""The boxes of a track that its tables lie in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,28 +132,28 @@ def _index(
 def _track(movie: Movie, found: Box, windows: Windows) -> tuple[Parts, Thinned] | None:
     """A track with thinned tables, and what is left out; None where all of it is kept."""
     content = movie.read(found)
-    if not _is_plain(content):
+    if not is_plain(content):
         return None
     track = track_of(movie, content)
-    bare = b"".join(bytes_of(_with_tables(b"trak", content, _TABLES, [])))
+    bare = bare_of(content)
     del content  # its tables are large
     kept = kept_of(track, movie.scale, windows)
     if len(kept) == 1:
         return None
     (tables, thinned) = _thinned(track, kept, movie.size_bytes)
     ((_, rest),) = boxes_in(memoryview(bare))
-    return _with_tables(b"trak", rest, _TABLES, tables), thinned
+    return with_tables(b"trak", rest, TABLES, tables), thinned
 
 
-def _is_plain(content: memoryview) -> bool:
+def is_plain(content: memoryview) -> bool:
     """Whether all that is told of a track's samples stands in tables that are read here."""
     handler = bytes(content_of(content, b"mdia", b"hdlr")[8:12])
     if handler not in (PICTURE, SOUND):
         return False
-    tables = list(boxes_in(content_of(content, *_TABLES)))
+    tables = list(boxes_in(content_of(content, *TABLES)))
     groups = {bytes(found[4:8]) for kind, found in tables if kind in (b"sbgp", b"sgpd")}
-    sizes = content_of(content, *_TABLES, b"stsz")
-    durations = content_of(content, *_TABLES, b"stts")
+    sizes = content_of(content, *TABLES, b"stsz")
+    durations = content_of(content, *TABLES, b"stts")
     is_raw = len(durations) < 16 or struct.unpack_from(">I4xI", durations, 4) == (1, 1)
     return (
         {kind for kind, _ in tables} <= _TOLD_AS_IT_IS | _LEFT_OUT | _TOLD_ANEW
@@ -168,6 +169,29 @@ def _thinned(
     """The tables of the samples that are kept, and what is left out."""
     (places, beyond) = _places(track, kept, size_bytes)
     gaps = [(before[1], after[0]) for before, after in pairwise(kept)]
+    (tables, omitted) = tables_of(track, kept, places)
+    resumed = accumulate(end - begin for begin, end in kept[:-1])
+    omissions = tuple(
+        Omission(
+            resumes_at=places[number],
+            deltas=deltas,
+            size_bytes=sum(track.sizes[begin:end]),
+            beyond_end=past,
+        )
+        for number, deltas, (begin, end), past in zip(resumed, omitted, gaps, beyond, strict=True)
+    )
+    ticks = max(1, min(track.ticks, track.told_ticks or track.ticks))
+    bit_rate = sum(track.sizes) * 8 * track.scale // ticks
+    return tables, Thinned(omissions=omissions, rates=_rates(track, ticks), bit_rate=bit_rate)
+
+
+def tables_of(
+    track: Mp4Track, kept: Sequence[Range], places: Sequence[int]
+) -> tuple[Sequence[bytes | Parts], Sequence[Runs]]:
+    """The tables of the samples that are kept, which lie at these places.
+
+    Also how long the last sample before each gap and those in it last. Raises BoxError.
+    """
     # The sample before a gap lasts until the one behind it.
     edges = [edge for begin, end in kept for edge in (begin, end - 1)]
     spans = list(track.deltas.split([*edges, kept[-1][1]]))
@@ -184,19 +208,7 @@ def _thinned(
         tables.append(runs_box(b"ctts", _chained(islice(track.shifts.split(bounds), 0, None, 2))))
     if (keys := keys_of(track)) is not None:
         tables.append(_keys_box(keys, kept))
-    resumed = accumulate(end - begin for begin, end in kept[:-1])
-    omissions = tuple(
-        Omission(
-            resumes_at=places[number],
-            deltas=deltas,
-            size_bytes=sum(track.sizes[begin:end]),
-            beyond_end=past,
-        )
-        for number, deltas, (begin, end), past in zip(resumed, omitted, gaps, beyond, strict=True)
-    )
-    ticks = max(1, min(track.ticks, track.told_ticks or track.ticks))
-    bit_rate = sum(track.sizes) * 8 * track.scale // ticks
-    return tables, Thinned(omissions=omissions, rates=_rates(track, ticks), bit_rate=bit_rate)
+    return tables, omitted
 
 
 def _lengths(kept: Sequence[Runs], last: Sequence[Runs]) -> Runs:
@@ -256,14 +268,19 @@ def _rates(track: Mp4Track, ticks: int) -> tuple[Fraction, ...]:
     return (Fraction(track.scale, values[0]), average) if steady and values[0] else (average,)
 
 
-def _with_tables(
+def bare_of(content: memoryview) -> bytes:
+    """A track's box without its tables, which are large."""
+    return b"".join(bytes_of(with_tables(b"trak", content, TABLES, [])))
+
+
+def with_tables(
     kind: bytes, content: memoryview, path: Sequence[bytes], tables: Sequence[bytes | Parts]
 ) -> Parts:
     """A box with other tables of samples in the box that lies in it by that path."""
     parts: list[bytes | Parts] = []
     for name, inner in boxes_in(content):
         if path and name == path[0]:
-            parts.append(_with_tables(name, inner, path[1:], tables))
+            parts.append(with_tables(name, inner, path[1:], tables))
         elif path or name in _TOLD_AS_IT_IS:
             parts.append(box(name, bytes(inner)))
     return large_box(kind, *parts, *([] if path else tables))

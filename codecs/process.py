@@ -67,8 +67,12 @@ class Child:
         stall_s: float = STALL_S,
         memory_bytes: int | None = None,
         env: dict[str, str] | None = None,
+        handles: Sequence[int] = (),
     ) -> None:
-        """Start `argv`. Raises ToolMissingError where there is no such program."""
+        """Start `argv`. Raises ToolMissingError where there is no such program.
+
+        `handles` are open files that it inherits.
+        """
         self.argv = tuple(argv)
         self._tail = bytearray()
         self._pace = _Pace(stall_s=stall_s)
@@ -82,7 +86,7 @@ class Child:
                 unless_started.callback(self._dismiss_guard)
                 told = self._guard.stdin if self._guard is not None else None
                 setup = _child_setup(memory_bytes, told)
-                self._popen = _spawn(self.argv, stdin, stdout, setup, env)
+                self._popen = _spawn(self.argv, stdin, stdout, setup, env, handles)
                 unless_started.callback(self.close)
                 for work in (self._drain, self._watch):
                     self._threads.append(threading.Thread(target=work, daemon=True))
@@ -262,6 +266,7 @@ def _spawn(
     stdout: int,
     setup: Callable[[], None] | None,
     env: dict[str, str] | None,
+    handles: Sequence[int],
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -270,6 +275,7 @@ def _spawn(
             stdout=stdout,
             stderr=subprocess.PIPE,
             env=env,
+            pass_fds=tuple(handles),
             process_group=0,  # Ctrl-C on a terminal is for avpipe alone, which ends its children
             preexec_fn=setup,
         )

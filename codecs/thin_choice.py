@@ -33,14 +33,14 @@ def kept_of(track: Mp4Track, scale: int, windows: Windows) -> tuple[Range, ...]:
     `scale` is how many ticks a second has for the whole. Raises BoxError.
     """
     samples = len(track.sizes)
-    times = _Times(track.deltas)
+    times = Times(track.deltas)
     if samples <= 4 * EDGE or 0 in track.sizes or times.total // LONGEST_STEP > samples // EDGE:
         return ((0, samples),)
     until = track.media_time + Fraction(track.edit_ticks * track.scale, scale)
     (first, last) = (track.media_time, until if track.edit_ticks else times.total)
     if times.sample_at(first) >= EDGE // 2 or times.sample_at(last) < samples - EDGE // 2:
         return ((0, samples),)  # what is not shown is dropped, and how much cannot be told here
-    return _joined(
+    return joined(
         [
             (0, EDGE),
             (samples - EDGE, samples),
@@ -61,7 +61,7 @@ def _least(shifts: Runs) -> Iterator[int]:
         yield sum(shifts.counts[: shifts.values.index(least)])
 
 
-def _stretches(track: Mp4Track, times: _Times, windows: Windows) -> Iterator[Range]:
+def _stretches(track: Mp4Track, times: Times, windows: Windows) -> Iterator[Range]:
     """The samples of the windows, each from a key frame on."""
     keys = keys_of(track)
     for start_s, length_s in windows(times.total / track.scale):
@@ -92,7 +92,7 @@ def _key_before(keys: array[int], sample: int) -> int:
     return keys[place - 1] - 1 if place else 0
 
 
-def _joined(ranges: Sequence[Range]) -> tuple[Range, ...]:
+def joined(ranges: Sequence[Range]) -> tuple[Range, ...]:
     """The same samples in order, none twice; neighbours are one range."""
     found: list[Range] = []
     for begin, end in sorted(ranges):
@@ -103,7 +103,7 @@ def _joined(ranges: Sequence[Range]) -> tuple[Range, ...]:
     return tuple(found)
 
 
-class _Times:
+class Times:
     """When samples are decoded, in ticks."""
 
     def __init__(self, deltas: Runs) -> None:

@@ -16,6 +16,7 @@ from merging import FFMPEGS, SAMPLE_S, both_ffmpegs, either_ffmpeg, merge
 from numpy.typing import NDArray
 
 from avpipe.benchmarks.scene import click_track, pink_noise, resample_at
+from avpipe.codecs import listening, mp4_sound
 from avpipe.codecs.ffmpeg import Ffmpeg
 from avpipe.codecs.isolate import probe_files
 from avpipe.codecs.listening import (
@@ -25,6 +26,7 @@ from avpipe.codecs.listening import (
     Decoder,
     Stretch,
     Track,
+    camera_track,
     floats,
     recorder_track,
 )
@@ -34,6 +36,7 @@ from avpipe.listen.align import align_files
 from avpipe.listen.crew import Crew
 from avpipe.listen.hints import first_guess
 from avpipe.listen.near import align_near
+from avpipe.listen.store import Store
 from avpipe.media import (
     Alignment,
     AlignmentMethod,
@@ -225,15 +228,60 @@ def test_a_stretch_is_that_part_of_the_whole(tmp_path: Path, name: str, ffmpeg: 
         assert np.vdot(part[inner], true[inner]) > 0.999 * np.square(true[inner]).sum()
 
 
+VERY_LONG: dict[str, dict[str, Any]] = {
+    "a.m4a": {},
+    "alac.m4a": {"codec": "alac"},
+    "camera.mp4": {"b_frames": 3},
+    "front.mp4": {"options": {"movflags": "faststart"}},
+    "later.mp4": {"audio_start": Fraction(1, 2)},
+    "camera.mov": {},
+}
+
+
+@both_ffmpegs
+@pytest.mark.parametrize("name", VERY_LONG)
+def test_of_a_very_long_mp4_a_decoder_is_shown_the_stretch_alone(
+    tmp_path: Path, name: str, ffmpeg: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hears what it hears by the index of the whole, and is told of few packets."""
+    monkeypatch.setattr(listening, "IN_PARTS_FROM_S", 0.0)
+    limits = {"LONG_FROM_BYTES": 0, "EDGE": 8, "AROUND": 6, "LONGEST_STEP": 100_000}
+    for limit, value in limits.items():
+        monkeypatch.setattr(mp4_sound, limit, value)
+    if name.endswith(".m4a"):
+        (info,) = probe_files([str(recorder_file(tmp_path / name, OFFSETS[0], **VERY_LONG[name]))])
+        track = recorder_track(info)
+    else:
+        (info,) = probe_files([str(camera_file(tmp_path / name, **VERY_LONG[name]))])
+        track = camera_track(info, info.audio[0])
+    part = listening.in_parts(track)
+    assert part.long is not None
+    for begin, end in ((0, 2), (1, 3), (5, 6), (10, None)):
+        stretch = Stretch(begin_s=begin, end_s=end)
+        (found, true) = (decoded(one, stretch, ffmpeg) for one in (part, track))
+        # AAC's noise is not twice the same.
+        np.testing.assert_allclose(found, true, rtol=0, atol=2 / 32768)
+        with part.long.shown(begin - 1, end) as shown:
+            assert shown is not None
+        told = sum(last - first for first, last in part.long._kept(begin - 1, end))
+        assert told < 8 + 6 + 2 * 6 + 50 * ((end or SECONDS) - begin + 1)
+
+
 def decoded(track: Track, stretch: Stretch, ffmpeg: str) -> Samples:
     with Decoder(Ffmpeg(FFMPEGS[ffmpeg]), track, (MIX,), stretch) as decoder:
         return np.concatenate([floats(block)[0] for block in decoder.blocks()])
 
 
+KEPT = pytest.mark.parametrize("on_disk_from_s", [0.0, hearing.ON_DISK_FROM_S])
+"""Features on disk, as those of a day are, and in memory."""
+
+
+@KEPT
 def test_of_a_long_camera_parts_are_enough(
-    tmp_path: Path, camera: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, camera: Path, monkeypatch: pytest.MonkeyPatch, on_disk_from_s: float
 ) -> None:
     """Of what counts as long, some stretches are decoded, and then what the exact fit asks for."""
+    monkeypatch.setattr(hearing, "ON_DISK_FROM_S", on_disk_from_s)
     monkeypatch.setattr(align, "LONG_S", 10.0)
     monkeypatch.setattr(align, "_SAMPLED", (2, 5))
     audio = recorder_file(tmp_path / "a.wav", OFFSETS[1])
@@ -244,20 +292,28 @@ def test_what_is_known_of_a_stretch_ends_where_its_sound_does() -> None:
     """A window that reached 40 ms beyond what was decoded had 50 others decoded beside it."""
     noise = np.random.default_rng(5).standard_normal(10 * PCM_RATE).astype(np.float32)
     parts = {20: extract(noise), 40: extract(noise[: 9 * PCM_RATE])}
-    assert hearing._joined(parts, 60.0).known_spans == [(20.0, 30.0), (40.0, 49.0)]
+    with Store(1, np.dtype(np.int16), None) as store:
+        joined = hearing._joined(parts, 60.0, store)
+    assert joined.known_spans == [(20.0, 30.0), (40.0, 49.0)]
 
 
+@KEPT
 def test_what_cannot_be_sought_is_listened_to_in_parts(
-    tmp_path: Path, camera: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, camera: Path, monkeypatch: pytest.MonkeyPatch, on_disk_from_s: float
 ) -> None:
     """Of an MP3 that counts as long each part's features are finished while the next is decoded."""
+    monkeypatch.setattr(hearing, "ON_DISK_FROM_S", on_disk_from_s)
     monkeypatch.setattr(hearing, "_PART_S", 4)
     audio = recorder_file(tmp_path / "a.mp3", OFFSETS[0], rate=44_100, channels=2)
     lined_up(align_paths(camera, audio), float(OFFSETS[0]))
 
 
-def test_what_one_channel_hears_is_enough(tmp_path: Path, camera: Path) -> None:
+@KEPT
+def test_what_one_channel_hears_is_enough(
+    tmp_path: Path, camera: Path, monkeypatch: pytest.MonkeyPatch, on_disk_from_s: float
+) -> None:
     """Of a stereo sound whose mix is silent, and of one with one channel empty."""
+    monkeypatch.setattr(hearing, "ON_DISK_FROM_S", on_disk_from_s)
     sound = heard(OFFSETS[0], 11)
     for name, samples in (
         ("cancelled.wav", np.stack([sound, -sound])),

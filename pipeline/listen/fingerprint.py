@@ -58,7 +58,7 @@ def save(fingerprint: Fingerprint, path: Path) -> None:
         with made.open("wb") as file:
             np.savez(
                 file,
-                codes=fingerprint.features.codes,
+                codes=fingerprint.features.codes[:],
                 figures=np.array(
                     [
                         fingerprint.features.duration_s,

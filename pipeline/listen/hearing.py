@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from avpipe.codecs.listening import LISTEN_RATE, WHOLE, Raw, Stretch, Track, floats
+from avpipe.codecs.listening import LISTEN_RATE, WHOLE, Raw, Stretch, Track, floats, in_parts
 from avpipe.listen.crew import Crew
 from avpipe.listen.halving import Halver
-from avpipe.listen.store import Store
+from avpipe.listen.store import KeptCodes, Store
 from avpipe.sync.features import BANDS, FEATURE_RATE, PCM_RATE, Features, FeatureStream
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ _AHEAD, _FAR_S = 8, 600.0
 where they are not farther apart than that."""
 _STEPS, _LEAST_STEP_S, _STEPS_AT_ONCE = 4800, 0.005, 64
 """Of a wave: more than a picture shows."""
+ON_DISK_FROM_S = 4 * 3600.0
+"""The features of what is longer are kept on disk."""
+_COMPARED, _COMPARED_FRAMES = 32, 100
+"""Of two channels: so many stretches of so many frames."""
 _LOST_S = 0.015
 """More than that is not the rounding of an end."""
 _BLOCK = 1 << 18
@@ -60,7 +64,7 @@ class Hearing:
     """A track that is being listened to."""
 
     def __init__(self, track: Track, picks: Sequence[int], crew: Crew, store: Store) -> None:
-        self.track = track
+        self.track = in_parts(track)
         self._picks = tuple(picks)
         self._crew = crew
         self._store = store
@@ -81,7 +85,8 @@ class Hearing:
                 self._known.update(range(stretch.begin_s, stretch.end_s))
             elif self.track.duration_s is not None:
                 self._known.update(range(stretch.begin_s, math.ceil(self.track.duration_s)))
-        self._started = [(stretch, self._send(stretch)) for stretch in stretches]
+        scratch = self._scratch()
+        self._started = [(stretch, self._send(stretch, scratch)) for stretch in stretches]
         return [future for _, future in self._started]
 
     @property
@@ -92,11 +97,15 @@ class Hearing:
             for stretch, future in self._started
         )
 
+    def _scratch(self) -> KeptCodes | None:
+        """Where the parts of a channel wait to be joined; None where memory will do."""
+        return self._store.codes(0, BANDS) if self.duration_s > ON_DISK_FROM_S else None
+
     def _end(self, stretch: Stretch) -> float:
         return self.duration_s if stretch.end_s is None else stretch.end_s
 
-    def _send(self, stretch: Stretch) -> Future[int]:
-        parts = _Parts(stretch.begin_s, self._parts)
+    def _send(self, stretch: Stretch, scratch: KeptCodes | None) -> Future[int]:
+        parts = _Parts(stretch.begin_s, self._parts, scratch)
 
         def take(first: int, block: Raw) -> None:
             self._keep(first, block)
@@ -145,13 +154,14 @@ class Hearing:
 
     def _joined(self, parts: dict[int, Features]) -> Features:
         """What the parts of one pick are together; they are let go of."""
-        return _joined(parts, 0.0 if self._whole else self.duration_s)
+        return _joined(parts, 0.0 if self._whole else self.duration_s, self._store)
 
     def _parts_of(self, row: int) -> dict[int, Features]:
         """As `_parts`, of another pick, from the samples that were kept."""
         found: dict[int, Features] = {}
+        scratch = self._scratch()
         for stretch, future in self._started:
-            parts = _Parts(stretch.begin_s, found)
+            parts = _Parts(stretch.begin_s, found, scratch)
             end = stretch.begin_s * LISTEN_RATE + future.result()
             for first in range(stretch.begin_s * LISTEN_RATE, end, _BLOCK):
                 length_s = min(_BLOCK, end - first) / LISTEN_RATE
@@ -200,10 +210,11 @@ class Hearing:
 class _Parts:
     """Takes a stretch block by block; puts its features, in parts, where they are wanted."""
 
-    def __init__(self, begin_s: int, found: dict[int, Features]) -> None:
+    def __init__(self, begin_s: int, found: dict[int, Features], scratch: KeptCodes | None) -> None:
         self._begin_s = begin_s
         self._found = found
         """By the second that each part begins at."""
+        self._scratch = scratch
         self._halver = Halver()
         self._stream = FeatureStream()
 
@@ -218,7 +229,12 @@ class _Parts:
 
     def finish(self) -> None:
         """Put what there is where it is wanted; what follows is another part."""
-        self._found[self._begin_s] = self._stream.finish()
+        part = self._stream.finish()
+        if self._scratch is not None:
+            codes = self._scratch.part(self._begin_s * FEATURE_RATE, part.codes.shape[0])
+            codes[:] = part.codes[:]
+            part = replace(part, codes=codes)
+        self._found[self._begin_s] = part
         self._stream = FeatureStream()
         self._begin_s += _PART_S
 
@@ -278,7 +294,7 @@ def _runs(seconds: Sequence[int]) -> list[Stretch]:
     return runs
 
 
-def _joined(parts: dict[int, Features], duration_s: float) -> Features:
+def _joined(parts: dict[int, Features], duration_s: float, store: Store) -> Features:
     """The features of all stretches on one time line, 0 where nothing was heard; empties `parts`.
 
     The last frames of a stretch are missing, the first ones of the next are its own.
@@ -286,13 +302,18 @@ def _joined(parts: dict[int, Features], duration_s: float) -> Features:
     if set(parts) == {0} and parts[0].duration_s + _LOST_S > duration_s:
         return parts.pop(0)
     length_s = max(duration_s, *(begin + part.duration_s for begin, part in parts.items()))
-    codes = np.zeros((int(length_s * FEATURE_RATE), BANDS), np.int8)
-    known = np.zeros(codes.shape[0], np.bool_)
+    frames = int(length_s * FEATURE_RATE)
+    codes: KeptCodes | NDArray[np.int8]
+    if length_s > ON_DISK_FROM_S:
+        codes = store.codes(frames, BANDS)
+    else:
+        codes = np.zeros((frames, BANDS), np.int8)
+    known = np.zeros(frames, np.bool_)
     active_s = 0.0
     for begin in tuple(parts):
         part = parts.pop(begin)
         first = begin * FEATURE_RATE
-        end = min(first + part.codes.shape[0], codes.shape[0])
+        end = min(first + part.codes.shape[0], frames)
         codes[first:end] = part.codes[: end - first]
         heard = first + int(part.duration_s * FEATURE_RATE)
         known[first : min(end + _CUT_FRAMES, heard)] = True
@@ -316,9 +337,17 @@ def _distinct(channels: Sequence[Features]) -> list[int]:
 
 def _alike(one: Features, other: Features) -> bool:
     """Whether two channels rise and fall together."""
-    (a, b) = (
-        features.codes[:: max(features.codes.shape[0] // 3000, 1)] for features in (one, other)
+    (a, b) = (_looked_at(features) for features in (one, other))
+    size = min(a.size, b.size)
+    (a, b) = (a[:size], b[:size])
+    product = float(np.vdot(a, b))
+    return product > _SAME * math.sqrt(float(np.vdot(a, a)) * float(np.vdot(b, b)))
+
+
+def _looked_at(features: Features) -> Samples:
+    """The values of some stretches, spread over all, in a row."""
+    last = max(features.codes.shape[0] - _COMPARED_FRAMES, 0)
+    begins = np.linspace(0, last, min(_COMPARED, last // _COMPARED_FRAMES + 1)).astype(int)
+    return np.concatenate(
+        [features.values(begin, begin + _COMPARED_FRAMES).ravel() for begin in begins]
     )
-    product = float(np.vdot(a.astype(np.float32), b.astype(np.float32)))
-    (ours, theirs) = (float(np.square(c, dtype=np.float32).sum()) for c in (a, b))
-    return product > _SAME * math.sqrt(ours * theirs)

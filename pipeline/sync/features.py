@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +36,22 @@ _CHUNK = 1 << 15
 _QUIET = 10 ** (-85 / 10)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+class Codes(Protocol):
+    """(frames, BANDS) numbers, an array or what is read from a disk like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(frames, BANDS)."""
+
+    def __getitem__(self, frames: slice, /) -> NDArray[np.int8]:
+        """Those of frames in a row."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Features:
     """One channel of a recording, as it is compared."""
 
-    codes: NDArray[np.int8]
+    codes: Codes
     """(frames, BANDS) derivative of the log energy, in 1/SCALE of the band's deviation."""
     duration_s: float
     active_s: float
