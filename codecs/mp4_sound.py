@@ -24,8 +24,8 @@ from avpipe.codecs.mp4_thin import SOUND, TABLES, bare_of, is_plain, tables_of, 
 from avpipe.codecs.mp4_track import Movie, Mp4Track, index_of, read_movie, track_of
 from avpipe.codecs.thin_choice import EDGE, LONGEST_STEP, Range, Times, joined
 
-LONG_FROM_BYTES = 16 * 1024 * 1024
-"""An index of fewer bytes is shown whole: that of some six hours."""
+LONG_FROM_BYTES = 8 * 1024 * 1024
+"""An index of fewer bytes is shown whole: that of a few hours."""
 AROUND = 64
 """How many packets are kept before a stretch and behind it."""
 _BETWEEN_FILES = "|"
@@ -148,7 +148,7 @@ def _read(movie: Movie, index: Box, number: int) -> LongSound | None:
     if track.handler != SOUND or 0 in track.sizes or begins >= EDGE // 2:
         return None
     (header,) = (found for found in movie.boxes if found.kind == b"mvhd")
-    counts, sizes = zip(*track.chunks, strict=True)
+    held = np.repeat(np.array(track.chunks.values), np.array(track.chunks.counts))
     return LongSound(
         path=movie.path,
         size_bytes=movie.size_bytes,
@@ -157,5 +157,5 @@ def _read(movie: Movie, index: Box, number: int) -> LongSound | None:
         bare=bare,
         track=track,
         times=times,
-        ends=np.cumsum(np.repeat(np.array(sizes, np.uint32), counts), dtype=np.uint32),
+        ends=np.cumsum(held, dtype=np.uint32),
     )

@@ -12,7 +12,8 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import mul
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,8 +27,6 @@ MOST_SAMPLES = 1 << 25
 REORDERED = 64
 """Among so many samples the one that is shown first, or last, is looked for: H.264 holds 16."""
 _OF_THE_WHOLE = (b"mvhd", b"udta")
-Groups = tuple[tuple[int, int], ...]
-"""How many chunks in a row have how many samples each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +82,8 @@ class Mp4Track:
     """In bytes."""
     places: array[int]
     """Where the chunks begin in the file."""
-    chunks: Groups
+    chunks: Runs
+    """How many in a row hold how many samples each."""
     media_time: int
     """The tick that is shown first, by the edit list."""
     edit_ticks: int
@@ -325,16 +325,20 @@ def _places(table: Sequence[tuple[bytes, memoryview]]) -> array[int]:
     return big_endian("Q" if wide else "I", content[8 : 8 + width * count])
 
 
-def _chunks(content: memoryview, chunks: int, samples: int) -> Groups:
-    rows = list(_rows(content, ">III"))
-    if not rows or rows[0][0] != 1 or any(entry != 1 for _, _, entry in rows):
+def _chunks(content: memoryview, chunks: int, samples: int) -> Runs:
+    """How many chunks in a row have how many samples each."""
+    end = 8 + 12 * _number(content, 4, 4)
+    if end > len(content):
+        raise BoxError("a table is cut off")
+    numbers = big_endian("I", content[8:end])
+    (firsts, sizes, entries) = (numbers[::3], numbers[1::3], numbers[2::3])
+    if not firsts or firsts[0] != 1 or entries.count(1) != len(entries):
         raise BoxError("its chunks are of several kinds")
-    bounds = [first for first, _, _ in rows] + [chunks + 1]
-    counts = [after - first for first, after in pairwise(bounds)]
-    found = tuple((count, size) for count, (_, size, _) in zip(counts, rows, strict=True) if count)
-    if min(counts) < 0 or sum(count * size for count, size in found) != samples:
+    bounds = chain(firsts, [chunks + 1])
+    counts = array("q", (after - first for first, after in pairwise(bounds)))
+    if min(counts) < 0 or sum(map(mul, counts, sizes)) != samples:
         raise BoxError("its chunks do not hold its samples")
-    return found
+    return Runs(array("I", counts), sizes)
 
 
 def _entry(content: memoryview) -> bytes:

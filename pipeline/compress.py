@@ -237,6 +237,7 @@ def _sound_alone(plan: Plan, limit_bytes: int) -> Plan:
         method=Method.TWO_PASS,
         sound_rate=rate,
         crf=None,
+        first_crf=None,
         predicted_bytes=min(limit_bytes, predicted),
         predicted_vmaf=None,
     )
@@ -360,6 +361,7 @@ def _finished(plan: Plan, content: fit.Content, budget: fit.Budget, choice: fit.
         method=choice.method,
         sound_rate=rate,
         crf=choice.crf,
+        first_crf=choice.crf if choice.steady else None,
         predicted_bytes=min(predicted, budget.limit_bytes),
         predicted_vmaf=None if choice.vmaf is None else round(choice.vmaf, 1),
     )
@@ -403,6 +405,7 @@ def _copy_fit(
         method=Method.COPY,
         sound_rate=sound_rate or plan.recipe.audio_bit_rate,
         crf=None,
+        first_crf=None,
         predicted_bytes=predicted_bytes,
         predicted_vmaf=None,
     )

@@ -230,6 +230,30 @@ def test_where_full_size_looks_good_for_certain_one_trial_is_enough() -> None:
     assert choice.vmaf == pytest.approx(looks(PLAIN, choice.size, budget), abs=2)
 
 
+@pytest.mark.parametrize(("halved_by", "steady"), [(6.0, True), (1.5, False)])
+def test_where_noise_falls_away_a_crf_tells_nothing_for_certain(
+    halved_by: float, steady: bool
+) -> None:
+    """Of a phone's video two steps of the CRF make the bytes a quarter."""
+    budget = share_out(SHOW, 300_000_000)
+    steps = choose_picture(SHOW, budget, 20.0, sees=False)
+    trial = next(steps)
+    try:
+        while True:
+            whole = 16 * budget.picture_bytes * 2 ** ((20.0 - trial.crf) / halved_by)
+            sampled = Sampled(
+                seconds=10.0,
+                windows=1,
+                key_frames=1,
+                key_bytes=0,
+                other_bytes=round(whole * 10 / float(SHOW.duration)),
+                vmaf=None,
+            )
+            trial = steps.send(sampled)
+    except StopIteration as end:
+        assert end.value.steady is steady
+
+
 @given(st.floats(10, 40), st.floats(1, 8))
 def test_a_whole_that_was_too_large_fits_when_it_is_coarser(crf: float, times: float) -> None:
     found = coarser(crf, times)

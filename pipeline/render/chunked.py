@@ -99,7 +99,13 @@ class ChunkedPicture:
         length_s = self._layout.chunks[number].count / self._frame_rate
         bit_rate = max(1000, int(self._asked[number] * 8 / length_s))
         threads = self._layout.threads
-        return PictureRate(bit_rate=bit_rate, number=2, log=self._log(number), threads=threads)
+        return PictureRate(
+            bit_rate=bit_rate,
+            number=2,
+            log=self._log(number),
+            whole_s=float(length_s),
+            threads=threads,
+        )
 
     def _encode(
         self, numbers: Iterable[int], rate: Callable[[int], PictureRate]

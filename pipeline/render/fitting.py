@@ -34,8 +34,6 @@ AHEAD = 0.25
 that is further will be too large, and its whole way is not gone to see that."""
 STEP_DOWN = 0.8
 """What is asked for after a pass that was stopped, since it is not known how far it would go."""
-LEAST_SHARE = 0.01
-"""Of a pass that was stopped, so that it tells something."""
 PEAK = 4
 """How many times the average a moment may take where a quality is kept."""
 
@@ -136,41 +134,42 @@ class _AsWhole(_Work):
 
     def write(self) -> Generator[Progress, None, Method]:
         """Make the file."""
-        crf = self.size.crf
         if self.size.method is Method.CRF:
-            times = yield from self.keep_quality()
+            yield from self.keep_quality()
             if self.is_under:
                 return Method.CRF
-            crf = fit.coarser(crf, times)
         again = self.size.method is Method.CRF
-        yield from self.spend_size("correct" if again else "video", crf)
+        yield from self.spend_size("correct" if again else "video")
         return Method.TWO_PASS
 
-    def keep_quality(self) -> Generator[Progress, None, float]:
-        """One pass at the quality that is wanted, which ends where it will be too large.
-
-        Gives how many times its size it takes, or was going to.
-        """
+    def keep_quality(self) -> Iterator[Progress]:
+        """One pass at the quality that is wanted, which ends where it will be too large."""
         rate = PictureRate(crf=self.size.crf, peak_rate=self.peak_rate)
         whole_s = self._plan.output.duration_s
         head = min(1.0, AHEAD + KEY_FRAMES_S / whole_s)
         ceiling = Ceiling(most_bytes=self.size.limit_bytes, head=head, whole_s=whole_s)
-        return (yield from self._write(rate, "video", ceiling))
+        yield from self._write(rate, "video", ceiling)
 
-    def spend_size(self, stage: str, crf: float | None) -> Iterator[Progress]:
+    def spend_size(self, stage: str) -> Iterator[Progress]:
         """Two passes; the second one is made again where it missed.
 
-        The first one is made at about the quality of the second: one that is held to the rate
-        spends it otherwise, and of a page that is scrolled the second then misses it by 13 %.
+        The first one is made at about the quality of the second, where that is known for certain:
+        one that is held to the rate spends it otherwise, and of a page that is scrolled the second
+        then misses it by 13 %. But where the CRF is somewhat off and noise falls away with it, the
+        first pass tells nothing of the second: a phone's video then lost 6 of VMAF.
         """
         asked = self._room()
-        first = PictureRate(crf=crf, number=1, log=self._log)
+        crf = self.size.first_crf
+        held = None if crf is not None else self._rate(asked)
+        first = PictureRate(crf=crf, bit_rate=held, number=1, log=self._log)
         arguments = graph.first_pass_arguments(self._plan.recipe, self._prepared, first)
         seconds = run_ffmpeg(self._ffmpeg, arguments, "looking at the video", stall_s=self._stall_s)
         whole_s = self._plan.output.duration_s
         yield from as_part(paced(stage, whole_s, seconds), 0.0, FIRST_SHARE)
         for number in range(MOST_TRIES):
-            rate = PictureRate(bit_rate=self._rate(asked), number=2, log=self._log)
+            rate = PictureRate(
+                bit_rate=self._rate(asked), number=2, log=self._log, whole_s=whole_s
+            )
             ceiling = Ceiling(most_bytes=int(self.size.limit_bytes * STOP))
             yield from self._write(rate, stage, ceiling, begin=0.0 if number else FIRST_SHARE)
             stage = "correct"
@@ -183,11 +182,8 @@ class _AsWhole(_Work):
 
     def _write(
         self, rate: PictureRate, stage: str, ceiling: Ceiling, begin: float = 0.0
-    ) -> Generator[Progress, None, float]:
-        """Make the file; nothing is there where it became too large.
-
-        Gives how many times its size it takes, or was going to when it was stopped.
-        """
+    ) -> Iterator[Progress]:
+        """Make the file; nothing is there where it became too large."""
         target = graph.source_url(str(self._made))
         arguments = graph.merge_arguments(self._plan.recipe, self._prepared, target, rate)
         seconds = run_ffmpeg(
@@ -197,17 +193,11 @@ class _AsWhole(_Work):
             stall_s=self._stall_s,
             ceiling=ceiling,
         )
-        done = begin
         try:
-            for update in as_part(paced(stage, self._plan.output.duration_s, seconds), begin, 1.0):
-                done = update.done
-                yield update
+            whole_s = self._plan.output.duration_s
+            yield from as_part(paced(stage, whole_s, seconds), begin, 1.0)
         except OverLimitError:
-            share = max(LEAST_SHARE, (done - begin) / (1 - begin))
-            times = _size_of(self._made) / self.size.limit_bytes / share
             self._made.unlink(missing_ok=True)
-            return max(1.0, times)
-        return _size_of(self._made) / self.size.limit_bytes
 
     def _next(self, asked: int) -> int | None:
         """What to ask for next; None where the file is as large as it should be."""
