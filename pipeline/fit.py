@@ -68,7 +68,7 @@ ROOMY_CRF = 27.0
 """Below it a smaller picture is never the better one."""
 STEADY_CRF = 4.5
 """Where fewer steps make the bytes half, noise is falling away: a CRF that is one off takes twice
-what it should, or half. Of talking heads, films and screens 5 to 16 do, of a phone's noise 1 to 3."""
+what it should, or half. Of talking heads, films and screens 5 to 16 do, of a phone 1 to 4."""
 UNSURE_CRF = 2.0
 """By how much a CRF may be wrong that one trial foretells: another one is made nearer to it."""
 COARSE_CRF = 32.0

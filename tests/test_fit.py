@@ -237,21 +237,23 @@ def test_where_noise_falls_away_a_crf_tells_nothing_for_certain(
     """Of a phone's video two steps of the CRF make the bytes a quarter."""
     budget = share_out(SHOW, 300_000_000)
     steps = choose_picture(SHOW, budget, 20.0, sees=False)
+    choice: Choice | None = None
     trial = next(steps)
-    try:
-        while True:
-            whole = 16 * budget.picture_bytes * 2 ** ((20.0 - trial.crf) / halved_by)
-            sampled = Sampled(
-                seconds=10.0,
-                windows=1,
-                key_frames=1,
-                key_bytes=0,
-                other_bytes=round(whole * 10 / float(SHOW.duration)),
-                vmaf=None,
-            )
+    while choice is None:
+        whole = 16 * budget.picture_bytes * 2 ** ((20.0 - trial.crf) / halved_by)
+        sampled = Sampled(
+            seconds=10.0,
+            windows=1,
+            key_frames=1,
+            key_bytes=0,
+            other_bytes=round(whole * 10 / float(SHOW.duration)),
+            vmaf=None,
+        )
+        try:
             trial = steps.send(sampled)
-    except StopIteration as end:
-        assert end.value.steady is steady
+        except StopIteration as end:
+            choice = end.value
+    assert choice.steady is steady
 
 
 @given(st.floats(10, 40), st.floats(1, 8))

@@ -167,9 +167,7 @@ class _AsWhole(_Work):
         whole_s = self._plan.output.duration_s
         yield from as_part(paced(stage, whole_s, seconds), 0.0, FIRST_SHARE)
         for number in range(MOST_TRIES):
-            rate = PictureRate(
-                bit_rate=self._rate(asked), number=2, log=self._log, whole_s=whole_s
-            )
+            rate = PictureRate(bit_rate=self._rate(asked), number=2, log=self._log, whole_s=whole_s)
             ceiling = Ceiling(most_bytes=int(self.size.limit_bytes * STOP))
             yield from self._write(rate, stage, ceiling, begin=0.0 if number else FIRST_SHARE)
             stage = "correct"
