@@ -13,13 +13,14 @@ import tempfile
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avpipe.codecs.mp4_boxes import Box, BoxError, box, boxes_in, bytes_of
+from avpipe.codecs.mp4_runs import Runs
 from avpipe.codecs.mp4_thin import SOUND, TABLES, bare_of, is_plain, tables_of, with_tables
 from avpipe.codecs.mp4_track import Movie, Mp4Track, index_of, read_movie, track_of
 from avpipe.codecs.thin_choice import EDGE, LONGEST_STEP, Range, Times, joined
@@ -155,7 +156,7 @@ def _read(movie: Movie, index: Box, number: int) -> LongSound | None:
         index=index,
         header=box(b"mvhd", movie.read(header)),
         bare=bare,
-        track=track,
+        track=replace(track, chunks=Runs(array("I"), array("I"))),  # they are told by `ends`
         times=times,
         ends=np.cumsum(held, dtype=np.uint32),
     )

@@ -198,6 +198,8 @@ def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, N
             give_back_memory()  # what the attempt before was given to compare
         crew = Crew(ears.ffmpeg, ears.cores)
         with _hearings(tracks, attempt.picks, crew) as hearings:
+            if is_long:
+                give_back_memory()  # what the tables of their files took to be read
             work = [
                 future
                 for hearing, stretches in zip(hearings, attempt.stretches, strict=True)

@@ -6,7 +6,8 @@ every pair of blocks, summed over the bands, is one small matrix product for eac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +27,7 @@ _PART_BYTES = 6_000_000
 _KEPT_BYTES = 24_000_000
 """The spectra of a longer recorder are made again for each batch of blocks."""
 _STARTS_AT_ONCE = 1 << 18
+_KNOWN_AT_ONCE = 1 << 16
 _WHOLE_S, _HALVED_S = 1200.0, 4 * 3600.0
 _LEAST_OVERLAP_S = 2.0
 _LEAST_KNOWN = 0.3
@@ -71,7 +73,8 @@ class Searched:
         self.block_s = block_s
         self._pool = pool
         self._size = max(round(block_s / self.step), 8)
-        self._frames = _Frames(recorder, pool, rate)
+        count = recorder.codes.shape[0]
+        self._frames = _Frames(recorder.values, count, pool, rate)
         self._bands = recorder.codes.shape[1]
         self._blocks = -(-self._frames.length // self._size)
         self._kept: list[Spectra] | None = None
@@ -80,11 +83,13 @@ class Searched:
         self._known: NDArray[np.float64] | None = None
         """How much is known before each frame, from a block before the first one on."""
         if recorder.known is not None:
-            known = stretched(recorder.known.astype(np.float32)[:, None], rate)
-            known = pooled(known, pool)[:, 0]
+            known = _Frames(partial(_values_of, recorder.known), count, pool, rate)
             self._known = np.zeros((self._blocks + 2) * self._size + 1)
-            np.cumsum(known, out=self._known[self._size + 1 :][: known.size])
-            self._known[self._size + 1 + known.size :] = known.sum(dtype=np.float64)
+            counts = self._known[self._size + 1 :]
+            for begin in range(0, known.length, _KNOWN_AT_ONCE):
+                part = known.read(begin, begin + _KNOWN_AT_ONCE)[:, 0]
+                counts[begin : begin + part.size] = part
+            np.cumsum(self._known, out=self._known)
 
     def _parts(self) -> Iterator[Spectra]:
         """Spectra of some blocks of the recorder after others."""
@@ -198,10 +203,12 @@ class Searched:
 class _Frames:
     """Features at one rate, averaged, read in parts: all of a day would be 300 MB."""
 
-    def __init__(self, features: Features, pool: int, rate: float) -> None:
-        self._features = features
+    def __init__(
+        self, values: Callable[[int, int], Floats], count: int, pool: int, rate: float
+    ) -> None:
+        """`values` gives (frames, bands) between two of `count` frames."""
+        self._values = values
         self._pool = pool
-        count = features.codes.shape[0]
         self._rate = rate if count > 1 else 1.0
         self.length = (count if self._rate == 1.0 else _stretched_size(count, rate)) // pool
 
@@ -209,11 +216,16 @@ class _Frames:
         """(frames, bands) from `begin` to `end`, or as many as there are."""
         first, last = begin * self._pool, min(end, self.length) * self._pool
         if self._rate == 1.0:
-            return pooled(self._features.values(first, last), self._pool)
+            return pooled(self._values(first, last), self._pool)
         low = int(first * self._rate)
-        values = self._features.values(low, int(last * self._rate) + 2)
+        values = self._values(low, int(last * self._rate) + 2)
         at = np.arange(first, last) * self._rate - low
         return pooled(_read_at(values, at), self._pool)
+
+
+def _values_of(known: NDArray[np.bool_], begin: int, end: int) -> Floats:
+    """(frames, 1) ones where it is known."""
+    return known[begin:end].astype(np.float32)[:, None]
 
 
 def pooled(values: Floats, pool: int) -> Floats:
@@ -222,14 +234,6 @@ def pooled(values: Floats, pool: int) -> Floats:
         return values
     usable = values.shape[0] - values.shape[0] % pool
     return np.asarray(values[:usable].reshape(-1, pool, values.shape[1]).mean(axis=1))
-
-
-def stretched(values: Floats, rate: float) -> Floats:
-    """Read (n, bands) at every `rate` frames, linearly between them."""
-    count = values.shape[0]
-    if rate == 1.0 or count < 2:
-        return values
-    return _read_at(values, np.arange(_stretched_size(count, rate)) * rate)
 
 
 def _stretched_size(count: int, rate: float) -> int:
