@@ -58,7 +58,7 @@ def align_steps(
     return heard.alignment
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Heard:
     """An alignment, and what a picture of it shows."""
 
@@ -109,7 +109,7 @@ def _worth(found: Alignment) -> tuple[int, float]:
     return _RANK[found.verdict or Verdict.UNRELATED], found.confidence or 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Ears:
     """With what is listened, and for what."""
 
@@ -118,7 +118,7 @@ class Ears:
     waves: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Attempt:
     """What is heard of two tracks before they are compared."""
 

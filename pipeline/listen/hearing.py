@@ -47,7 +47,7 @@ _BRIDGED_S = 6
 """Seconds between two spans that cost less to decode than another process."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Wave:
     """A sound as the least and the greatest sample of each step."""
 

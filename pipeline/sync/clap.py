@@ -30,7 +30,7 @@ _SOUND_BEGINS = 0.3
 """Of the peak of an onset."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Event:
     """Something sudden."""
 
@@ -39,7 +39,7 @@ class Event:
     """From 0 to 1, beside the strongest of its kind."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Place:
     """Where the first sample of the sound would belong, and how many events say so."""
 

@@ -21,7 +21,7 @@ _SLOPE_PRIOR = 60e-6
 _PEAK_ERROR_S = 0.012
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Line:
     """Recorder time minus camera time is `lag_s + slope * t` at t seconds of the camera."""
 

@@ -26,7 +26,7 @@ _DAY_S = 4 * 3600.0
 _RESIDUALS = 200
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Source:
     """A recording: the features of the channels to try, the best guess first, and its samples."""
 
@@ -45,7 +45,7 @@ class Source:
         return max((channel.duration_s for channel in self.channels), default=0.0)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Residual:
     """What one fine window, or some together, say."""
 
@@ -58,7 +58,7 @@ class Residual:
     inlier: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Found:
     """The result, with the fields of the contract's `sync` object."""
 

@@ -30,7 +30,7 @@ _LEAST_SCALE_S = 1.0e-6
 _SUPPORT_LAGS_S = np.arange(-4, 5) / FINE_RATE
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Picks:
     """Where single windows, or groups of them, have their maximum."""
 
@@ -43,7 +43,7 @@ class Picks:
     """Windows in one pick."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Fine:
     """A line with its errors, and how well the windows agree with it."""
 

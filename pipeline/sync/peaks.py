@@ -19,7 +19,7 @@ _NOISE = 1 << 17
 _NEVER = -np.inf
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Peaks:
     """The lags at which each block of the camera fits best; lag = recorder time - camera time."""
 
@@ -32,7 +32,7 @@ class Peaks:
     block_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Peak:
     """A place that is higher than those around it, and how high its neighbours are."""
 

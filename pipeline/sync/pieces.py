@@ -32,7 +32,7 @@ _MOST_BLOCKS = 96
 """Of a part of hours: each is laid along all of the recorder."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Span:
     """A part of the camera's time line, and the line that holds in it."""
 

@@ -46,7 +46,7 @@ _CLIP_S = 120.0
 _CLEAR_SCORE, _CLEAR_LEAD = 60.0, 0.3
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Place:
     """One coarse line and what the fine windows say of it."""
 

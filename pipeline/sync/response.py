@@ -24,7 +24,7 @@ _LOW_HZ, _HIGH_HZ = 120.0, 7000.0
 _FLOOR = 1e-3
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Response:
     """How the camera hears what the recorder does, and how loud everything else in it is."""
 

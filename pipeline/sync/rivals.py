@@ -26,7 +26,7 @@ _STEADY_WINDOWS = 8
 _STEADY = 0.6
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Contest:
     """How a rival does against the best place where both could be."""
 

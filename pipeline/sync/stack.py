@@ -30,7 +30,7 @@ _SCAN_WINDOWS = 24
 _HEIGHT_LIMIT = 12.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Stack:
     """The best line of the stack."""
 

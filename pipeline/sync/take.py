@@ -12,7 +12,7 @@ from avpipe.sync.planning import plan_windows
 from avpipe.sync.windows import Map, Read
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Part:
     """A part of the camera's time line with its exact line."""
 
@@ -21,7 +21,7 @@ class Part:
     fine: Fine
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Survey:
     """All that was found of the overlap."""
 
@@ -41,7 +41,7 @@ class Survey:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Take:
     """Both recordings: their samples and their features."""
 

@@ -19,7 +19,7 @@ _SURVEYED = 4
 _CLOSE = 0.5
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Best:
     """The place that no other is ahead of, as far as they were compared."""
 

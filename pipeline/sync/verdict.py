@@ -9,7 +9,7 @@ import numpy as np
 from avpipe.media import Doubt, Verdict
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Evidence:
     """The figures that decide."""
 

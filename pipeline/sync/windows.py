@@ -25,7 +25,7 @@ _MEMO_SAMPLES = 4_000_000
 _WINDOWS_AT_ONCE = 8
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Map:
     """Recorder time = camera time + `lag_s` + `slope` * camera time."""
 
@@ -41,7 +41,7 @@ class Map:
         return (recorder_s - self.lag_s) / (1 + self.slope)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Pair:
     """The same moment in both, as read."""
 
@@ -54,7 +54,7 @@ class Pair:
     """Where `recorder` begins, on the recorder's time line."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Cross:
     """Whitened cross spectra of windows, each turned so that the map's prediction is lag 0."""
 
