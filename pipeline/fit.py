@@ -339,7 +339,7 @@ def _at_budget(
     if sees:  # of the last trial alone: to compare takes as long as to encode
         sampled = yield dataclasses.replace(trial, compared=True)
     choice = _spent(budget, size, crf, made, sampled.vmaf)
-    return dataclasses.replace(choice, steady=_is_steady(points, budget.picture_bytes))
+    return dataclasses.replace(choice, steady=_is_steady(points))
 
 
 def _spent(
@@ -357,13 +357,13 @@ def _spent(
     )
 
 
-def _is_steady(points: Sequence[tuple[float, float]], wanted: float) -> bool:
-    """Whether the bytes change slowly with the CRF, by the two points nearest to the wanted."""
-    near = sorted(points, key=lambda point: abs(math.log(max(1.0, point[1]) / wanted)))[:2]
-    if len(near) < 2 or near[0][1] == near[1][1]:
-        return False
-    ((one, ours), (other, theirs)) = near
-    return (other - one) / math.log2(max(1.0, ours) / max(1.0, theirs)) >= STEADY_CRF
+def _is_steady(points: Sequence[tuple[float, float]]) -> bool:
+    """Whether the bytes change slowly with the CRF wherever it was measured."""
+    steps = [
+        (other - one) / max(0.1, math.log2(max(1.0, ours) / max(1.0, theirs)))
+        for (one, ours), (other, theirs) in itertools.pairwise(sorted(points))
+    ]
+    return bool(steps) and min(steps) >= STEADY_CRF
 
 
 def _corrected(points: Sequence[tuple[float, float]], wanted: float) -> float:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -230,17 +231,27 @@ def test_where_full_size_looks_good_for_certain_one_trial_is_enough() -> None:
     assert choice.vmaf == pytest.approx(looks(PLAIN, choice.size, budget), abs=2)
 
 
-@pytest.mark.parametrize(("halved_by", "steady"), [(6.0, True), (1.5, False)])
-def test_where_noise_falls_away_a_crf_tells_nothing_for_certain(
-    halved_by: float, steady: bool
-) -> None:
-    """Of a phone's video two steps of the CRF make the bytes a quarter."""
+SLOPES = {
+    "a screen": ((20, 0.0), (51, 5.2)),
+    "noise": ((20, 0.0), (51, 20.0)),
+    "noise that falls away in the middle": ((20, 0.0), (24, 0.8), (30, 5.5), (51, 9.0)),
+}
+"""How often the bytes are halved from CRF 20 on."""
+
+
+@pytest.mark.parametrize("kind", SLOPES)
+def test_where_noise_falls_away_a_crf_tells_nothing_for_certain(kind: str) -> None:
+    """Of a phone's video four steps of the CRF make the bytes a fifteenth."""
     budget = share_out(SHOW, 300_000_000)
     steps = choose_picture(SHOW, budget, 20.0, sees=False)
     choice: Choice | None = None
     trial = next(steps)
     while choice is None:
-        whole = 16 * budget.picture_bytes * 2 ** ((20.0 - trial.crf) / halved_by)
+        whole = (
+            16
+            * budget.picture_bytes
+            * 0.5 ** float(np.interp(trial.crf, *np.transpose(SLOPES[kind])))
+        )
         sampled = Sampled(
             seconds=10.0,
             windows=1,
@@ -253,7 +264,7 @@ def test_where_noise_falls_away_a_crf_tells_nothing_for_certain(
             trial = steps.send(sampled)
         except StopIteration as end:
             choice = end.value
-    assert choice.steady is steady
+    assert choice.steady is (kind == "a screen")
 
 
 @given(st.floats(10, 40), st.floats(1, 8))

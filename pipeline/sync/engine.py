@@ -98,6 +98,8 @@ def align(camera: Source, recorder: Source) -> Found:
             best = take, pair, places
         if best is not None and best[2][0].height >= STRONG:
             break
+        if best is None or take is not best[0]:
+            take.forget()
     if first is None:
         short = min(camera.duration_s, recorder.duration_s) < 2 * _LEAST_ACTIVE_S
         return _nothing(Doubt.TOO_SHORT if short else Doubt.SILENT)

@@ -9,7 +9,7 @@ import numpy as np
 from avpipe.sync.features import Features
 from avpipe.sync.fine import Fine
 from avpipe.sync.planning import plan_windows
-from avpipe.sync.windows import Map, Read
+from avpipe.sync.windows import Map, Memo, Read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -51,6 +51,12 @@ class Take:
     theirs: Features
     rate: float = 1.0
     """Seconds of the recorder that are one of the camera, but for a drift."""
+
+    def forget(self) -> None:
+        """Let go of samples that are kept: there may be many takes, of each pair of channels."""
+        for read in (self.camera, self.recorder):
+            if isinstance(read, Memo):
+                read.forget()
 
     def overlap(self, line: Map) -> tuple[float, float]:
         """Begin and end of what both have on a line, on the camera's time line."""

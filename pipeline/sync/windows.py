@@ -93,6 +93,12 @@ class Memo:
         return samples
 
 
+    def forget(self) -> None:
+        """Let go of what is kept; it is read again where it is asked for."""
+        self._kept.clear()
+        self._held = 0
+
+
 def read_pairs(
     camera: Read, recorder: Read, line: Map, times: Sequence[float], length_s: float, reach_s: float
 ) -> tuple[Pair, ...]:
