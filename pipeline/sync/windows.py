@@ -92,7 +92,6 @@ class Memo:
             self._kept.move_to_end(key)
         return samples
 
-
     def forget(self) -> None:
         """Let go of what is kept; it is read again where it is asked for."""
         self._kept.clear()
