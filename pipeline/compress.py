@@ -237,7 +237,6 @@ def _sound_alone(plan: Plan, limit_bytes: int) -> Plan:
         method=Method.TWO_PASS,
         sound_rate=rate,
         crf=None,
-        first_crf=None,
         predicted_bytes=min(limit_bytes, predicted),
         predicted_vmaf=None,
     )
@@ -405,7 +404,6 @@ def _copy_fit(
         method=Method.COPY,
         sound_rate=sound_rate or plan.recipe.audio_bit_rate,
         crf=None,
-        first_crf=None,
         predicted_bytes=predicted_bytes,
         predicted_vmaf=None,
     )

@@ -90,7 +90,7 @@ class SizeFit:
     """Of each encoded audio track, in bits a second."""
     crf: float | None
     """Of the picture; of two passes what it will be about."""
-    first_crf: float | None
+    first_crf: float | None = None
     """Of the first of two passes; None where that is held to the rate."""
     predicted_bytes: int
     """Of the whole file."""
