@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +127,7 @@ def long_sound(path: str, number: int) -> LongSound | None:
     if sys.platform == "win32" or _BETWEEN_FILES in path:
         return None
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with Path(path).open("rb") as file:
             index = index_of(file)
         if index.end - index.start < LONG_FROM_BYTES:
             return None

@@ -19,7 +19,7 @@ FREEDOM = 0.01
 TIGHTEST = 0.1
 """How freely the second of two passes may stray from its average, for each second that it lasts,
 and at the least. x264's own 1 is 2 s of its rate, which a long video takes for nothing and a short
-one misses its size by; of a talking head of 30 s, 0.1 cost 0.3 of VMAF and 0.3 nothing."""
+one misses its size by; 0.1 cost a talking head of 30 s 0.3 of VMAF."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
