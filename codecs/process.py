@@ -20,11 +20,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from types import FrameType
-from typing import IO
 
 from avpipe.errors import ChildFailedError, StalledError, ToolMissingError
+
+TYPE_CHECKING = False  # as typing's; this is imported before a command's first worker is started
+if TYPE_CHECKING:
+    from typing import IO
 
 if sys.platform != "win32":
     import resource
@@ -48,11 +50,11 @@ _SAYS_NOTHING = frozenset(("Conversion failed!",))
 """Last words of ffmpeg that tell nobody anything."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Pace:
     """A sign of life, and how long it may be until the next one."""
 
-    stall_s: float
+    def __init__(self, stall_s: float) -> None:
+        self.stall_s = stall_s
 
 
 class Child:
@@ -75,7 +77,7 @@ class Child:
         """
         self.argv = tuple(argv)
         self._tail = bytearray()
-        self._pace = _Pace(stall_s=stall_s)
+        self._pace = _Pace(stall_s)
         self._stalled = False
         self._ended = threading.Event()
         self._guard: subprocess.Popen[bytes] | None = None
@@ -117,11 +119,11 @@ class Child:
 
     def sign_of_life(self) -> None:
         """Say that the child made progress; it is stopped where nobody says so for `stall_s`."""
-        self._pace = _Pace(stall_s=self._pace.stall_s)
+        self._pace = _Pace(self._pace.stall_s)
 
     def expect_progress_within(self, stall_s: float) -> None:
         """Set the bound on the time without progress anew, from now on."""
-        self._pace = _Pace(stall_s=stall_s)
+        self._pace = _Pace(stall_s)
 
     def lines(self) -> Iterator[str]:
         """What the child prints, line by line, without the line ends."""

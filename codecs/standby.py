@@ -13,16 +13,16 @@ import math
 import os
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from avpipe.codecs.process import STALL_S, Child, machine_memory_bytes, python_argv
+from avpipe.codecs.task_ends import END, KEEP
 from avpipe.errors import ChildFailedError
 
+TYPE_CHECKING = False  # as typing's, which takes as long to import as all that is used here
+if TYPE_CHECKING:
+    from typing import Any
+
 WORKER = "avpipe.codecs.worker"
-KEEP = ".keep"
-"""The line after the last result of a task: the worker takes another one."""
-END = ".end"
-"""The same of a worker that has come to hold too much memory."""
 
 
 class Standby:

@@ -13,14 +13,12 @@ import math
 import os
 import re
 import sys
-import traceback
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 from avpipe import jsonform
-from avpipe.codecs.process import Child, give_back_memory
-from avpipe.codecs.standby import END, KEEP
+from avpipe.codecs.task_ends import END, KEEP
 from avpipe.errors import AvpipeError, ChildFailedError
 
 KEEP_BYTES = 200_000_000
@@ -55,6 +53,7 @@ def aac(target: str, workers: str, bit_rate: str, *decoder_argv: str) -> None:
     Where it is the program that fails, that is the last result: why, its last words, its end.
     """
     from avpipe.codecs.aac import encode_stream
+    from avpipe.codecs.process import Child
 
     with Child(decoder_argv, stall_s=math.inf) as decoder:
         # The encoder first: where it fails, the decoder only says that its pipe is broken.
@@ -148,7 +147,13 @@ def stand_by() -> None:
         TASKS[task](*arguments)
         sys.stdout.write((KEEP if _most_bytes() <= KEEP_BYTES else END) + "\n")
         sys.stdout.flush()
-        give_back_memory()
+        _give_back_memory()
+
+
+def _give_back_memory() -> None:
+    from avpipe.codecs.process import give_back_memory  # takes longer to import than a probe
+
+    give_back_memory()
 
 
 def _most_bytes() -> int:
@@ -172,6 +177,8 @@ def main(*command: str) -> int:
         else:
             stand_by()
     except Exception as error:
+        import traceback
+
         traceback.print_exc()
         sys.stderr.write(_reason(error) + "\n")
         return 1

@@ -6,6 +6,7 @@ only how a run begins and ends; the signals are in hand before anything larger i
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -26,6 +27,7 @@ def main() -> None:
         code = error.exit_code
     signals.ignore()
     _let_go_of_output()
+    gc.freeze()  # or the interpreter looks through all that there is for cycles, before it ends
     sys.exit(code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
@@ -205,7 +206,8 @@ def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, N
                 for hearing, stretches in zip(hearings, attempt.stretches, strict=True)
                 for future in hearing.start(stretches)
             ]
-            import avpipe.sync.engine  # noqa: F401 (80 ms, in which the decoders start)
+            with _short_turns():
+                import avpipe.sync.engine  # noqa: F401 (80 ms, in which the decoders start)
 
             yield from _followed(work, crew, tracks, attempt)
             (camera, recorder) = hearings
@@ -220,6 +222,20 @@ def _listen_to(tracks: tuple[Track, Track], ears: Ears) -> Generator[Progress, N
             break
     assert heard is not None
     return heard
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads that hand over sound come in after 0.5 ms, and not after 5: a pipe is soon full.
+
+    An import would not let them.
+    """
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual_s)
 
 
 def _compared(hearings: tuple[Hearing, Hearing], ears: Ears) -> Heard:
