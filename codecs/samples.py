@@ -1,14 +1,17 @@
 """Short samples of a picture: taken once without loss, encoded at some rates, and compared.
 
-They are raw H.264, so that stretches can be put one after the other and their frames be counted
-without a container.
+They have no container, so that stretches can be put one after the other and their frames be
+counted: frames as they are where those are few, else H.264 without loss, which of noise takes as
+long to read as to encode.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from filecmp import cmp
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,7 +35,45 @@ AFTER_KEY_S = 1.0
 and of a stretch in the middle of ten seconds that is ten times what is taken."""
 SPARSE_S = 6.0
 """How far apart stretches are, at least, that need not begin just where they should."""
+MOST_PLAIN_BYTES = 100_000_000
+"""What samples may take as plain frames: 1 s of 1080p30."""
 _USUAL_RATE = Fraction(30)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """How frames stand in a file of samples."""
+
+    size: tuple[int, int]
+    frame_rate: Fraction
+    """Of frames that come at no constant rate, the mean."""
+    plain: bool
+    """Whether they are as they are, and not H.264."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """What a plain frame takes, of 8 bits and 4:2:0; its sides are even."""
+        return self.size[0] * self.size[1] * 3 // 2
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """What ffmpeg is told to write it."""
+        if self.plain:
+            return {"f": "rawvideo", "pix_fmt": "yuv420p", "fps_mode": "passthrough"}
+        lossless = {"c:v": "libx264", "preset": "ultrafast", "qp": 0, "fps_mode": "passthrough"}
+        return {"f": "h264", **lossless}
+
+    @property
+    def read(self) -> dict[str, Any]:
+        """The same to read it."""
+        rate = {"framerate": f"{self.frame_rate.numerator}/{self.frame_rate.denominator}"}
+        if self.plain:
+            return {"f": "rawvideo", "pixel_format": "yuv420p", "video_size": self.size, **rate}
+        return {"f": "h264", **rate}
+
+    def frames_in(self, path: Path) -> int:
+        """How many there are in a file."""
+        return path.stat().st_size // self.frame_bytes if self.plain else _counted(path).frames
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,10 +81,8 @@ class Samples:
     """Stretches of a picture, without loss, one after the other."""
 
     path: Path
-    frame_rate: Fraction
-    """Of frames that come at no constant rate, the mean."""
+    form: Form
     quality: Quality
-    size: tuple[int, int]
     begins: tuple[int, ...]
     """The number of the first frame of each stretch."""
 
@@ -72,30 +111,26 @@ def take_samples(
     """
     if recipe.encode is None:
         raise ValueError("a copied picture has no samples")
-    whole = folder / "samples.h264"
-    part = folder / "part.h264"
+    form = _form(recipe, sum(length for _, length in windows))
+    (whole, part, before) = (folder / "samples", folder / "part", folder / "before")
+    before.touch()
     (begins, frames) = ([], 0)
-    before = b""
     sparse = len(windows) > 1 and windows[1][0] - windows[0][0] >= SPARSE_S
     with whole.open("wb") as file:
         for number, window in enumerate(windows, 1):
             if sparse:
-                _take(ffmpeg_found, recipe, window, part, near_key=True)
-            if not sparse or part.read_bytes() in (before, b""):  # no key frame since the last one
-                _take(ffmpeg_found, recipe, window, part, near_key=False)
-            before = part.read_bytes()
-            file.write(before)
+                _take(ffmpeg_found, recipe, window, part, form, near_key=True)
+            # There may be no key frame since the last one, or none at all.
+            if not sparse or not part.stat().st_size or cmp(part, before, shallow=False):
+                _take(ffmpeg_found, recipe, window, part, form, near_key=False)
+            with part.open("rb") as taken:
+                shutil.copyfileobj(taken, file)
             begins.append(frames)
-            frames += _counted(part).frames
+            frames += form.frames_in(part)
+            part.replace(before)
             yield number
-    part.unlink()
-    yield Samples(
-        path=whole,
-        frame_rate=recipe.camera.video[0].frame_rate or _USUAL_RATE,
-        quality=recipe.encode.quality,
-        size=(recipe.timeline.width, recipe.timeline.height),
-        begins=tuple(begins),
-    )
+    before.unlink()
+    yield Samples(path=whole, form=form, quality=recipe.encode.quality, begins=tuple(begins))
 
 
 def encode_samples(
@@ -103,13 +138,14 @@ def encode_samples(
 ) -> EncodedSamples:
     """Encode samples at a size and a constant quality. Errors as those of `take_samples`."""
     target = samples.path.with_name(f"{size[0]}x{size[1]}-{crf:.2f}.h264")
-    node = _read(samples.path, samples.frame_rate)
-    if size != samples.size:
+    form = samples.form
+    node = _read(samples.path, form)
+    if size != form.size:
         node = _scaled(node, size)
-    rate = PictureRate(crf=crf).options(samples.quality, float(samples.frame_rate))
+    rate = PictureRate(crf=crf).options(samples.quality, float(form.frame_rate))
     options: dict[str, Any] = {"c:v": "libx264", "profile:v": "high", "f": "h264", **rate}
     # Where one stretch looks like the next, x264 sees no cut, and what is new counts as motion.
-    keys = [(begin - 0.5) / float(samples.frame_rate) for begin in samples.begins if begin]
+    keys = [(begin - 0.5) / float(form.frame_rate) for begin in samples.begins if begin]
     if keys:
         options["force_key_frames"] = ",".join(f"{key:.6f}" for key in keys)
     arguments = _arguments(ffmpeg.output(node, source_url(str(target)), **options))
@@ -122,12 +158,13 @@ def compare_samples(
 ) -> float:
     """The VMAF of encoded samples, seen at the full size. Errors as those of `take_samples`."""
     log = encoded.path.with_suffix(".json")
+    form = samples.form
     (made, true) = (
         # Frames are paired by their number: raw H.264 has no times.
-        _read(path, samples.frame_rate).filter("setpts", expr=f"N/({float(samples.frame_rate)}*TB)")
-        for path in (encoded.path, samples.path)
+        _read(path, read).filter("setpts", expr=f"N/({float(form.frame_rate)}*TB)")
+        for path, read in ((encoded.path, replace(form, plain=False)), (samples.path, form))
     )
-    made = _scaled(made, samples.size)
+    made = _scaled(made, form.size)
     score = ffmpeg.filter(
         [made, true],
         VMAF,
@@ -146,16 +183,17 @@ def _take(
     recipe: Recipe,
     window: tuple[float, float],
     target: Path,
+    form: Form,
     *,
     near_key: bool,
 ) -> None:
-    """Take a stretch, as raw H.264: just where it should be, or near the key frame before."""
-    arguments = _window_arguments(recipe, *window, target, near_key=near_key)
+    """Take a stretch: just where it should be, or near the key frame before."""
+    arguments = _window_arguments(recipe, *window, target, form, near_key=near_key)
     list(run_ffmpeg(ffmpeg_found, arguments, "taking samples of the video"))
 
 
 def _window_arguments(
-    recipe: Recipe, start: float, length: float, target: Path, *, near_key: bool
+    recipe: Recipe, start: float, length: float, target: Path, form: Form, *, near_key: bool
 ) -> list[str]:
     (camera, how) = (recipe.camera, recipe.encode)
     if how is None:
@@ -173,13 +211,20 @@ def _window_arguments(
         node = node.filter("setpts", expr="PTS-STARTPTS")
         node = node.filter("trim", start=AFTER_KEY_S, duration=f"{length:.6f}")
     node = sampled_picture(node, recipe, how)
-    lossless = {"c:v": "libx264", "preset": "ultrafast", "qp": 0, "fps_mode": "passthrough"}
-    return _arguments(ffmpeg.output(node, source_url(str(target)), f="h264", **lossless))
+    return _arguments(ffmpeg.output(node, source_url(str(target)), **form.written))
 
 
-def _read(path: Path, frame_rate: Fraction) -> Any:
-    rate = f"{frame_rate.numerator}/{frame_rate.denominator}"
-    return ffmpeg.input(source_url(str(path)), f="h264", framerate=rate)["v:0"]
+def _form(recipe: Recipe, seconds: float) -> Form:
+    """How samples of so many seconds are kept."""
+    size = (recipe.timeline.width, recipe.timeline.height)
+    frame_rate = recipe.camera.video[0].frame_rate or _USUAL_RATE
+    plain = Form(size=size, frame_rate=frame_rate, plain=True)
+    few = seconds * float(frame_rate) * plain.frame_bytes <= MOST_PLAIN_BYTES
+    return plain if few else replace(plain, plain=False)
+
+
+def _read(path: Path, form: Form) -> Any:
+    return ffmpeg.input(source_url(str(path)), **form.read)["v:0"]
 
 
 def _scaled(node: Any, size: tuple[int, int]) -> Any:
