@@ -69,6 +69,13 @@ ROOMY_CRF = 27.0
 STEADY_CRF = 4.5
 """Where fewer steps make the bytes half, noise is falling away: a CRF that is one off takes twice
 what it should, or half. Of talking heads, films and screens 5 to 16 do, of a phone 1 to 4."""
+HOPELESS = 20
+"""How many times the room a source takes whose quality will hardly fit: the first trial is then
+made where less has to be encoded."""
+HOPELESS_CRF = 8.0
+"""By how much it is coarser."""
+LEAST_STEPS = 16.0
+"""Of the CRF, that make the bytes half: more were never seen to."""
 UNSURE_CRF = 2.0
 """By how much a CRF may be wrong that one trial foretells: another one is made nearer to it."""
 COARSE_CRF = 32.0
@@ -106,6 +113,8 @@ class Content:
     """Whether its sound is known to be speech alone."""
     uneven: bool = False
     """Whether frames differ in how long they are shown."""
+    source_bytes: int = 0
+    """What the same stretch takes in the source's picture; 0 where that is not told."""
     extra_bytes: int = 0
     """What titles and other texts take."""
 
@@ -266,11 +275,17 @@ class Choice:
     size: tuple[int, int]
     crf: float
     """Of two passes, what they will be about."""
-    steady: bool = False
-    """Whether a CRF that is somewhat off takes about the same bytes."""
+    crf_of_half: float | None = None
+    """How many steps of the CRF made the bytes half where fewest did; None where that was not
+    measured."""
     picture_bytes: int
     """What it will take."""
     vmaf: float | None
+
+    @property
+    def steady(self) -> bool:
+        """Whether a CRF that is somewhat off takes about the same bytes."""
+        return self.crf_of_half is not None and self.crf_of_half >= STEADY_CRF
 
 
 def choose_picture(
@@ -281,6 +296,15 @@ def choose_picture(
     `sees` says whether pictures can be compared; without, their CRF has to tell.
     """
     size = (content.width, content.height)
+    measured: tuple[tuple[float, float], ...] = ()
+    if content.source_bytes > HOPELESS * budget.picture_bytes:
+        crf = wanted_crf + HOPELESS_CRF
+        first = yield Trial(size=size, crf=crf, compared=False)
+        needed = first.whole_bytes(content.duration)
+        measured = ((crf, needed),)
+        if needed * 2 ** (HOPELESS_CRF / LEAST_STEPS) * SAFETY > budget.picture_bytes:
+            guess = crf + CRF_OF_HALF * math.log2(needed / budget.picture_bytes)
+            return (yield from _spending(content, budget, size, guess, measured, sees=sees))
     first = yield Trial(size=size, crf=wanted_crf, compared=False)
     needed = first.whole_bytes(content.duration)
     if needed * SAFETY <= budget.picture_bytes:
@@ -294,19 +318,33 @@ def choose_picture(
             vmaf=first.vmaf,
         )
     guess = wanted_crf + CRF_OF_HALF * math.log2(max(1.0, needed / budget.picture_bytes))
-    measured = ((wanted_crf, needed),)
     if guess <= ROOMY_CRF - UNSURE_CRF:
         if sees:
             first = yield Trial(size=size, crf=wanted_crf, compared=True)
         return _spent(budget, size, guess, needed, first.vmaf)
+    measured = (*measured, (wanted_crf, needed))
+    return (yield from _spending(content, budget, size, guess, measured, sees=sees))
+
+
+def _spending(
+    content: Content,
+    budget: Budget,
+    size: tuple[int, int],
+    guess: float,
+    measured: Sequence[tuple[float, float]],
+    *,
+    sees: bool,
+) -> Generator[Trial, Sampled, Choice]:
+    """The size at which a picture that spends the budget looks best."""
     best = yield from _at_budget(content, budget, size, guess, measured, sees=sees)
     if best.crf <= ROOMY_CRF:
         return best
     if not sees:
         return _by_crf(content, best)
+    half = best.crf_of_half or CRF_OF_HALF
     for smaller in _worth_a_look(content, best):
         guess = _crf_at(best, smaller)
-        other = yield from _at_budget(content, budget, smaller, guess, sees=sees)
+        other = yield from _at_budget(content, budget, smaller, guess, half=half, sees=sees)
         if (other.vmaf or 0) < (best.vmaf or 0) + VMAF_GAIN:
             break
         best = other
@@ -320,9 +358,13 @@ def _at_budget(
     guess: float,
     measured: Sequence[tuple[float, float]] = (),
     *,
+    half: float = CRF_OF_HALF,
     sees: bool,
 ) -> Generator[Trial, Sampled, Choice]:
-    """A picture of that size that spends the budget; `measured` are CRFs and bytes at that size."""
+    """A picture of that size that spends the budget; `measured` are CRFs and bytes at that size.
+
+    `half` is how many steps of the CRF make the bytes half, as far as that is known before.
+    """
     points = list(measured)
     crf = guess
     for _ in range(2):
@@ -332,14 +374,14 @@ def _at_budget(
         made = max(1.0, sampled.whole_bytes(content.duration))
         points.append((crf, made))
         doublings = math.log2(budget.picture_bytes / made)
-        crf = _corrected(points, budget.picture_bytes)
+        crf = _corrected(points, budget.picture_bytes, half)
         # Another trial only brings the looks of a size to those of the next one.
         if abs(doublings) <= NEAR_DOUBLING or (measured and crf <= ROOMY_CRF):
             break
     if sees:  # of the last trial alone: to compare takes as long as to encode
         sampled = yield dataclasses.replace(trial, compared=True)
     choice = _spent(budget, size, crf, made, sampled.vmaf)
-    return dataclasses.replace(choice, steady=_is_steady(points))
+    return dataclasses.replace(choice, crf_of_half=_fewest_steps(points))
 
 
 def _spent(
@@ -357,20 +399,21 @@ def _spent(
     )
 
 
-def _is_steady(points: Sequence[tuple[float, float]]) -> bool:
-    """Whether the bytes change slowly with the CRF wherever it was measured."""
+def _fewest_steps(points: Sequence[tuple[float, float]]) -> float | None:
+    """How many steps of the CRF make the bytes half where fewest do; None of a single point."""
     steps = [
         (other - one) / max(0.1, math.log2(max(1.0, ours) / max(1.0, theirs)))
         for (one, ours), (other, theirs) in itertools.pairwise(sorted(points))
     ]
-    return bool(steps) and min(steps) >= STEADY_CRF
+    return min(steps, default=None)
 
 
-def _corrected(points: Sequence[tuple[float, float]], wanted: float) -> float:
+def _corrected(points: Sequence[tuple[float, float]], wanted: float, half: float) -> float:
     """The CRF of the wanted bytes, on a line through two points: the nearest on each side of them.
 
     Where all are on one side, the two nearest. Noise falls away within a few steps of the CRF: a
-    line through two points without it tells nothing of where it is kept.
+    line through two points without it tells nothing of where it is kept. Of a single point, by the
+    steps that make it half.
     """
     larger = [point for point in points if point[1] >= wanted]
     smaller = [point for point in points if point[1] < wanted]
@@ -381,7 +424,7 @@ def _corrected(points: Sequence[tuple[float, float]], wanted: float) -> float:
     if len(near) > 1 and near[0][0] != near[1][0]:
         return crf_that_fits(near, wanted)
     (crf, made) = near[0]
-    return crf + CRF_OF_HALF * math.log2(max(1.0, made) / wanted)
+    return crf + half * math.log2(max(1.0, made) / wanted)
 
 
 def _bytes_of(point: tuple[float, float]) -> float:

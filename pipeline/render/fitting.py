@@ -42,6 +42,7 @@ def content_of(plan: Plan) -> fit.Content:
     """What a plan's output holds, as `fit` asks for it."""
     camera = plan.inputs.video
     drawn = plan.recipe.has_picture
+    source_rate = camera.video[0].bit_rate if drawn else None
     texts = sum(len(f"{key}{value}".encode()) + 64 for key, value in camera.metadata.items())
     return fit.Content(
         duration=plan.timeline.duration,
@@ -51,6 +52,7 @@ def content_of(plan: Plan) -> fit.Content:
         sound_tracks=plan.recipe.audio_tracks,
         still=camera.picture is not None,
         uneven=drawn and camera.video[0].variable_frame_rate is not False,
+        source_bytes=int(plan.timeline.duration * (source_rate or 0) / 8),
         extra_bytes=texts + 512 * camera.chapters,
     )
 
