@@ -56,6 +56,25 @@ def test_a_camera_that_was_put_together_anew(spans: Spans) -> None:
     assert_in_order(align(source(camera), source(heard(sound, 33))), spans)
 
 
+@pytest.mark.parametrize("last_s", [5, 15, 30])
+def test_the_last_seconds_of_a_long_take_may_be_a_piece(last_s: int) -> None:
+    """Of a long take each window stands for so much that one or none lies in the last piece."""
+    sound = np.concatenate([voice(100.0, 51 + number) for number in range(4)])
+    at = sound.size - round((last_s + 2) * FINE_RATE)
+    recorder = np.delete(sound, slice(at, at + 2 * FINE_RATE))
+    ends_s = (at / FINE_RATE, recorder.size / FINE_RATE)
+    for mirrored in (False, True):
+        step = -1 if mirrored else 1
+        found = align(source(heard(sound, 55)[::step]), source(recorder[::step]))
+        assert found.verdict is Verdict.MATCHED
+        assert len(found.pieces) == 2
+        (place_s, whole_s) = ends_s
+        joint_s = whole_s - place_s if mirrored else place_s
+        assert found.pieces[0].audio_end_s == pytest.approx(joint_s, abs=0.3)
+        offsets = [piece.offset_s for piece in found.pieces]
+        assert offsets == pytest.approx([0.0, 2.0], abs=1e-3)
+
+
 def test_what_was_said_again_is_no_piece() -> None:
     """The same sound, but not the same noise: a song's repeat, not the same scene shown twice."""
     sound = voice(60.0, 34)

@@ -62,12 +62,19 @@ class Fine:
     picks: Picks
     time_s: Doubles
     """(windows,) middles of the windows that were used."""
+    window_s: float
+    """How long each of them is."""
     support: Doubles
     """(windows,) height of the whitened correlation on the line, in deviations of noise."""
     loudness: Doubles
     """(windows,) root mean square of the recorder's samples, without their mean."""
     left_s: Doubles
     """(picks,) from the line."""
+
+    @property
+    def explains(self) -> float:
+        """How much of each second the line explains, however long the windows are."""
+        return float(np.clip(self.support, 0.0, None).mean()) / self.window_s**0.5
 
     @property
     def stack(self) -> Stack:
@@ -101,6 +108,7 @@ def refine(pairs: Sequence[Pair], stack: Stack, reach_s: float = REACH_S) -> Fin
             fine,
             lag_error_s=max(fine.lag_error_s, stack_error(cross, weight, stack.inverted)),
             time_s=cross.time_s,
+            window_s=pairs[0].camera.size / FINE_RATE,
             support=supports(cross, stack.inverted),
             loudness=np.array([float(pair.recorder.std()) for pair in pairs]),
         )
@@ -203,6 +211,7 @@ def _fitted(picks: Picks, line: Map, stack: Stack) -> Fine | None:
         scatter_s=scale,
         picks=picks,
         time_s=np.zeros(0),
+        window_s=0.0,
         support=np.zeros(0),
         loudness=np.zeros(0),
         left_s=left,

@@ -15,6 +15,7 @@ from avpipe.sync.stretch import (
     better,
     highest,
     measured,
+    narrowed,
     same,
     slope_reach,
     unheard,
@@ -41,6 +42,10 @@ def leavings(
     for side in (0, 1):
         part = parts[index]
         gap = (ends[0], part.begin_s) if side == 0 else (part.end_s, ends[1])
+        if gap[1] - gap[0] >= LEAST_S:
+            gap = narrowed(take, part.fine, gap, side)
+            reached = (gap[1], part.end_s) if side == 0 else (part.begin_s, gap[0])
+            part = parts[index] = replace(part, begin_s=reached[0], end_s=reached[1])
         if gap[1] - gap[0] >= LEAST_S and len(parts) < MOST_PARTS:
             open_gap = gap
             if outer[side]:

@@ -19,7 +19,8 @@ from avpipe.sync.windows import Map
 
 Doubles = NDArray[np.float64]
 
-_LEAST_SUPPORT, _MOST_SUPPORT = 1.2, 3.0
+_LEAST_SUPPORT, _USUAL_SUPPORT, _MOST_SUPPORT = 1.2, 3.0, 4.0
+"""What a window has where its line holds, at the least; where that is weak, and where strong."""
 _SUPPORT_LIMIT = 8.0
 _BIAS = 0.7
 """Support of a window that holds nothing but noise: the highest of several lags."""
@@ -84,7 +85,8 @@ def _gains(support: Doubles, loudness: Doubles) -> Doubles:
     strong = median(np.sort(value)[value.size // 2 :])
     # Beside a strong line there is more than noise: the room, the same sound a little earlier.
     value = np.clip(value * min(1.0, _STRONG / max(strong, 1e-3)), -2.0, _SUPPORT_LIMIT)
-    typical = float(np.clip(strong, _LEAST_SUPPORT, _MOST_SUPPORT))
+    usual = min(strong, _USUAL_SUPPORT)
+    typical = float(np.clip(max(usual, strong / 2), _LEAST_SUPPORT, _MOST_SUPPORT))
     gain = typical * value - typical**2 / 2
     quiet = loudness < _QUIET * median(loudness)
     gain[quiet & (gain < 0)] = 0.0

@@ -42,7 +42,7 @@ WALKOVER = Contest(share=0.0, margin=_LIMIT)
 
 
 def explained(take: Take, stack: Stack, ends: tuple[float, float]) -> float:
-    """How much of a stretch a line explains, second by second: its windows' mean support.
+    """How much of a stretch a line explains, second by second: as `Fine.explains`.
 
     A stack's height cannot tell that: no window counts beyond a limit there, and where a song
     repeats itself to the note all of them reach it at many places.
@@ -51,7 +51,7 @@ def explained(take: Take, stack: Stack, ends: tuple[float, float]) -> float:
     times = times[:: -(-len(times) // _MOST_WINDOWS)]
     pairs = read_pairs(take.camera, take.recorder, stack.line, times, length, 0.01)
     support = supports(cross_spectra(pairs, stack.line, 0.01), stack.inverted)
-    return float(np.clip(support, 0.0, None).mean())
+    return float(np.clip(support, 0.0, None).mean()) / length**0.5
 
 
 def contest(take: Take, best: Part, rival: Map, stack: Stack) -> Contest:

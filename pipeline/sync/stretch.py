@@ -32,6 +32,8 @@ _SLOPE_MARGIN = 2e-6
 _LOOKED_AT = 12
 _LOUD, _BESIDE, _LEAST_SUPPORT = 0.5, 0.15, 3.0
 """Of the level, and of the support, that there is in the part."""
+_SHOWN, _MISSED = 0.25, 2
+"""The support of a window that shows a line, of the part's; and how many that do not end it."""
 
 
 def slope_reach(fine: Fine) -> float:
@@ -52,7 +54,7 @@ def measured(
         stack = full if full is not None and full.height > stack.height else stack
     fine = refine(pairs, stack)
     line = stack.line if fine is None else fine.line
-    run = _held(pairs, stack) if fine is None else held(fine.support, fine.loudness)
+    run = _held(pairs, stack) if fine is None else _without_empty_ends(pairs, fine)
     if fine is not None and (run is None or run == (0, len(pairs) - 1)):
         return Part(begin_s=ends[0], end_s=ends[1], fine=fine)
     if run is None:
@@ -71,6 +73,25 @@ def _held(pairs: Sequence[Pair], stack: Stack) -> tuple[int, int] | None:
     cross = cross_spectra(pairs, stack.line, REACH_S)
     loudness = np.array([float(pair.recorder.std()) for pair in pairs])
     return held(supports(cross, stack.inverted), loudness)
+
+
+def _without_empty_ends(pairs: Sequence[Pair], fine: Fine) -> tuple[int, int] | None:
+    """The run that a line holds in, up to its last window that shows it.
+
+    Of an hour each window stands for a minute and more. One alone is no reason to say that a line
+    ends, but one to look closer.
+    """
+    run = held(fine.support, fine.loudness)
+    if run is None:
+        return None
+    usual = median(fine.support[run[0] : run[1] + 1])
+    if usual < CLEAR_HEIGHT:
+        return run
+    ours = np.array([float(pair.camera.std()) for pair in pairs])
+    loud = (ours > _LOUD * median(ours)) & (fine.loudness > _LOUD * median(fine.loudness))
+    (shown,) = np.nonzero(~(loud & (fine.support < _BESIDE * usual)))
+    inside = shown[(shown >= run[0]) & (shown <= run[1])]
+    return (int(inside[0]), int(inside[-1])) if inside.size else run
 
 
 def highest(
@@ -119,6 +140,28 @@ def _evidence(support: Doubles) -> float:
     """Half the squared height of the sum of the windows."""
     total = float(np.clip(support - 0.7, -2, 40).sum() / max(support.size, 1) ** 0.5)
     return max(total, 0.0) ** 2 / 2
+
+
+def narrowed(take: Take, fine: Fine, gap: tuple[float, float], side: int) -> tuple[float, float]:
+    """A stretch at the end (side 1) or the begin of a part, without what its line goes on in.
+
+    In finer windows than those of the part; two that are loud and do not show it end it.
+    """
+    times, length = take.windows(*gap)
+    pairs = read_pairs(take.camera, take.recorder, fine.line, times, length, 0.01)
+    support = supports(cross_spectra(pairs, fine.line, 0.01), fine.inverted)
+    theirs = np.array([float(pair.recorder.std()) for pair in pairs])
+    shown = support >= max(_SHOWN * fine.explains * length**0.5, _LEAST_SUPPORT)
+    loud = theirs > _LOUD * median(fine.loudness)
+    reached, missed = gap[1 - side], 0
+    for number in range(len(times)) if side else reversed(range(len(times))):
+        if shown[number]:
+            reached, missed = times[number] + (length if side else -length) / 2, 0
+        elif loud[number]:
+            missed += 1
+            if missed == _MISSED:
+                break
+    return (reached, gap[1]) if side else (gap[0], reached)
 
 
 def unheard(take: Take, part: Part, gap: tuple[float, float]) -> float:

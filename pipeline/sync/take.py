@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from avpipe.sync.features import Features
 from avpipe.sync.fine import Fine
 from avpipe.sync.planning import plan_windows
@@ -34,11 +32,8 @@ class Survey:
 
     @property
     def weight(self) -> float:
-        """What all parts explain: their windows' mean support, times their length."""
-        return sum(
-            float(np.clip(part.fine.support, 0.0, None).mean()) * (part.end_s - part.begin_s)
-            for part in self.parts
-        )
+        """What all parts explain of their seconds."""
+        return sum(part.fine.explains * (part.end_s - part.begin_s) for part in self.parts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
