@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -74,7 +75,7 @@ class Fine:
     @property
     def explains(self) -> float:
         """How much of each second the line explains, however long the windows are."""
-        return float(np.clip(self.support, 0.0, None).mean()) / self.window_s**0.5
+        return float(np.clip(self.support, 0.0, None).mean()) / math.sqrt(self.window_s)
 
     @property
     def stack(self) -> Stack:

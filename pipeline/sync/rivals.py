@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,7 @@ def explained(take: Take, stack: Stack, ends: tuple[float, float]) -> float:
     times = times[:: -(-len(times) // _MOST_WINDOWS)]
     pairs = read_pairs(take.camera, take.recorder, stack.line, times, length, 0.01)
     support = supports(cross_spectra(pairs, stack.line, 0.01), stack.inverted)
-    return float(np.clip(support, 0.0, None).mean()) / length**0.5
+    return float(np.clip(support, 0.0, None).mean()) / math.sqrt(length)
 
 
 def contest(take: Take, best: Part, rival: Map, stack: Stack) -> Contest:
