@@ -59,6 +59,8 @@ SAMPLE_SHARE, MOST_SAMPLES = 0.025, 10
 time of a pass over the whole, so that all of them together stay far under one pass."""
 LEAST_SAMPLE_S, MOST_SAMPLE_S = 0.5, 1.25
 """How long each one is; from `LEAST_SAMPLE_S` on another one tells more than a longer one."""
+SHORT_S, SHORT_SAMPLE_S = 16.0, 0.4
+"""Of what is shorter, so long each: trials take their time from a pass that takes as little."""
 SAFETY = 1.2
 """How much more the whole may take than its samples foretell."""
 CRF_OF_HALF = 6.0
@@ -74,6 +76,8 @@ HOPELESS = 20
 made where less has to be encoded."""
 HOPELESS_CRF = 8.0
 """By how much it is coarser."""
+NOISY_CRF_OF_HALF = 4.0
+"""As `CRF_OF_HALF`, there: most of what takes so much is noise."""
 LEAST_STEPS = 16.0
 """Of the CRF, that make the bytes half: more were never seen to."""
 UNSURE_CRF = 2.0
@@ -230,7 +234,8 @@ def sample_windows(duration: Fraction) -> tuple[tuple[float, float], ...]:
         length = min(whole, LEAST_SAMPLE_S)
         return (((whole - length) / 2, length),)
     count = max(2, min(MOST_SAMPLES, int(whole * SAMPLE_SHARE / LEAST_SAMPLE_S)))
-    length = max(LEAST_SAMPLE_S, min(MOST_SAMPLE_S, whole * SAMPLE_SHARE / count))
+    least = SHORT_SAMPLE_S if whole < SHORT_S else LEAST_SAMPLE_S
+    length = max(least, min(MOST_SAMPLE_S, whole * SAMPLE_SHARE / count))
     step = whole / count
     return tuple((step * (number + 0.5) - length / 2, length) for number in range(count))
 
@@ -303,7 +308,7 @@ def choose_picture(
         needed = first.whole_bytes(content.duration)
         measured = ((crf, needed),)
         if needed * 2 ** (HOPELESS_CRF / LEAST_STEPS) * SAFETY > budget.picture_bytes:
-            guess = crf + CRF_OF_HALF * math.log2(needed / budget.picture_bytes)
+            guess = crf + NOISY_CRF_OF_HALF * math.log2(needed / budget.picture_bytes)
             return (yield from _spending(content, budget, size, guess, measured, sees=sees))
     first = yield Trial(size=size, crf=wanted_crf, compared=False)
     needed = first.whole_bytes(content.duration)
