@@ -13,8 +13,8 @@ KEY_FRAMES_S = 10
 PEAK_S = 4
 """How many seconds of the peak rate a decoder holds: what a burst may take at once."""
 
-SECOND = 2
-"""The pass that spends the bytes."""
+SECOND, ANOTHER = 2, 3
+"""The pass that spends the bytes; and the one that tells another one what they went to as well."""
 FREEDOM = 0.01
 TIGHTEST = 0.1
 """How freely the second of two passes may stray from its average, for each second that it lasts,
@@ -32,7 +32,7 @@ class PictureRate:
     bit_rate: int | None = None
     """Bits a second on average."""
     number: int | None = None
-    """Which of two passes this is."""
+    """Which of two passes this is, or `ANOTHER`."""
     log: str | None = None
     """Where the first pass leaves what the second one needs: the start of two file names."""
     whole_s: float | None = None
@@ -56,7 +56,7 @@ class PictureRate:
             found |= {"pass": self.number, "passlogfile": self.log}
         if self.threads is not None:
             found["threads"] = self.threads
-        if self.number == SECOND and self.whole_s is not None:
+        if self.number in (SECOND, ANOTHER) and self.whole_s is not None:
             freedom = min(1.0, max(TIGHTEST, FREEDOM * self.whole_s))
             found["x264-params"] = f"ratetol={freedom:.2f}"
         return found

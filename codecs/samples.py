@@ -30,7 +30,7 @@ SETTLED = 6
 EVERY_NTH = 3
 """Of the frames that are compared: a third of them tells the same to 0.2 of 100."""
 VMAF = "libvmaf"
-AFTER_KEY_S = 0.25
+AFTER_KEY_S = 1.0
 """How long after a key frame of the source a stretch begins: all that is between them is decoded,
 and of a stretch in the middle of ten seconds that is ten times what is taken."""
 SPARSE_S = 6.0
