@@ -135,9 +135,6 @@ class _Work:
 class _AsWhole(_Work):
     """The passes over the whole picture."""
 
-    _knows_better = False
-    """Whether a pass that missed has told what the bytes went to."""
-
     def write(self) -> Generator[Progress, None, Method]:
         """Make the file."""
         if self.size.method is Method.CRF:
@@ -164,10 +161,12 @@ class _AsWhole(_Work):
         then misses it by 13 %. But where the CRF is somewhat off and noise falls away with it, the
         first pass tells nothing of the second: a phone's video then lost 6 of VMAF.
 
-        Where the second one misses, what it found the bytes to go to is what the next one goes by:
-        of a screen that scrolls in bursts it then misses by 0.3 % in place of 8.
+        Where the second one misses, what it found the bytes to go to is what the next one goes by,
+        which is asked for the same: of a screen that scrolls in bursts it misses by nothing then,
+        in place of 7 %.
         """
         asked = room = self._room()
+        knows_better = False
         crf = self.size.first_crf
         held = None if crf is not None else self._rate(asked)
         first = PictureRate(crf=crf, bit_rate=held, number=1, log=self._log)
@@ -181,11 +180,14 @@ class _AsWhole(_Work):
             ceiling = Ceiling(most_bytes=int(self.size.limit_bytes * STOP))
             yield from self._write(rate, stage, ceiling, begin=0.0 if number else FIRST_SHARE)
             stage = "correct"
-            wanted = self._next(asked, room)
+            wanted = self._next(asked)
+            if self._made.exists() and not knows_better:
+                (asked, knows_better) = (room, True)
+            elif wanted is not None:
+                asked = wanted
             self._keep_larger()
             if wanted is None:
                 break
-            asked = wanted
         self._use_kept()
 
     def _write(
@@ -207,18 +209,11 @@ class _AsWhole(_Work):
         except OverLimitError:
             self._made.unlink(missing_ok=True)
 
-    def _next(self, asked: int, room: int) -> int | None:
-        """What to ask for next; None where the file is as large as it should be.
-
-        After the first miss by what was right to ask for: the next pass knows better.
-        """
+    def _next(self, asked: int) -> int | None:
+        """What to ask for next; None where the file is as large as it should be."""
         if not self._made.exists():
             return math.floor(asked * STEP_DOWN)
-        wanted = fit.next_bytes(asked, _size_of(self._made), self.size.limit_bytes)
-        if wanted is None or self._knows_better:
-            return wanted
-        self._knows_better = True
-        return room
+        return fit.next_bytes(asked, _size_of(self._made), self.size.limit_bytes)
 
 
 class _InChunks(_Work):

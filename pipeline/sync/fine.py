@@ -75,7 +75,7 @@ class Fine:
     @property
     def explains(self) -> float:
         """How much of each second the line explains, however long the windows are."""
-        return float(np.clip(self.support, 0.0, None).mean()) / math.sqrt(self.window_s)
+        return each_second(self.support, self.window_s)
 
     @property
     def stack(self) -> Stack:
@@ -114,6 +114,11 @@ def refine(pairs: Sequence[Pair], stack: Stack, reach_s: float = REACH_S) -> Fin
             loudness=np.array([float(pair.recorder.std()) for pair in pairs]),
         )
     return fine
+
+
+def each_second(support: Doubles, window_s: float) -> float:
+    """What windows of a length explain of each second: their support grows with its root."""
+    return float(np.clip(support, 0.0, None).mean()) / math.sqrt(window_s)
 
 
 def supports(cross: Cross, inverted: bool) -> Doubles:

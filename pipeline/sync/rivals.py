@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avpipe.sync.fine import Fine, refine, supports
+from avpipe.sync.fine import Fine, each_second, refine, supports
 from avpipe.sync.middle import median
 from avpipe.sync.planning import plan_windows
 from avpipe.sync.stack import REACH_S, Stack
@@ -52,7 +51,7 @@ def explained(take: Take, stack: Stack, ends: tuple[float, float]) -> float:
     times = times[:: -(-len(times) // _MOST_WINDOWS)]
     pairs = read_pairs(take.camera, take.recorder, stack.line, times, length, 0.01)
     support = supports(cross_spectra(pairs, stack.line, 0.01), stack.inverted)
-    return float(np.clip(support, 0.0, None).mean()) / math.sqrt(length)
+    return each_second(support, length)
 
 
 def contest(take: Take, best: Part, rival: Map, stack: Stack) -> Contest:
